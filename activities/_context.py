@@ -1,0 +1,28 @@
+"""What activities are given at worker start: configuration, database, clients. One object, made once per process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from domain.config import RunConfig
+
+if TYPE_CHECKING:
+    from providers.acme.client import AcmeClient
+    from providers.dns.powerdns import PowerDNS
+    from providers.hosts.blueprints import Blueprints
+
+    from db.keyring import KeyRing
+    from db.session import Database
+    from providers.cloud.base import Cloud
+
+
+@dataclass(frozen=True)
+class Deps:
+    config: RunConfig
+    db: Database
+    keys: KeyRing
+    dns: PowerDNS
+    acme: AcmeClient
+    blueprints: Blueprints
+    clouds: dict[str, Cloud] = field(default_factory=dict)

@@ -1,0 +1,27 @@
+"""What workers hand to activities: the part of the settings that effects need, without credentials."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+
+class RunConfig(BaseModel, frozen=True):
+    base_domain: str = "recruitiq.nl"
+    registry: str = ""  # host[:port] of the application images; empty means: the blueprint's
+    registry_insecure: bool = False
+    registry_username: str | None = None
+    registry_password: str | None = Field(None, repr=False)
+    shared_places: int = 4
+    ssh_user: str = "root"
+    ssh_port: int = 22
+    http_port: int = 80
+    https_port: int = 443
+    apt_source: str = ""  # lab only: one line for sources.list of new hosts
+    dns_servers: tuple[str, ...] = ()  # authoritative servers as host:port; empty means: those the zone names
+    dns_ttl: int = 60
+    acme_email: str | None = None
+    acme_profile: str = ""
+    trust_file: str | None = None  # roots the outside probe trusts; None means the system's
+    credentials_days: int = 7
+    late_accept_seconds: float = 600
+    probe_resolve: bool = True  # ask the authoritative servers for the name instead of the machine's resolver

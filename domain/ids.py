@@ -1,0 +1,77 @@
+"""How things are called: the only place that builds workflow ids, task queues, tags, names and object keys."""
+
+from __future__ import annotations
+
+import re
+
+# ---- Temporal -------------------------------------------------------------------------------------------------------
+
+RUNS_QUEUE = "runs"  # workflows and the local activities that write rows
+HOSTS_QUEUE = "hosts"  # everything over SSH
+EDGE_QUEUE = "edge"  # DNS, ACME, probes from outside
+
+
+def cloud_queue(provider: str) -> str:
+    """One queue per provider, so that its rate limit is a task-queue setting."""
+    return f"cloud.{provider}"
+
+
+def provisioning_workflow_id(deployment_id: str) -> str:
+    return f"provision/{deployment_id}"
+
+
+def termination_workflow_id(deployment_id: str) -> str:
+    return f"terminate/{deployment_id}"
+
+
+def plan_workflow_id(request_id: str) -> str:
+    return f"plan/{request_id}"
+
+
+# ---- names the customer sees ----------------------------------------------------------------------------------------
+
+# Requirement X34: a DNS label of 3 to 63 characters.
+SLUG_PATTERN = r"^[a-z0-9]([a-z0-9-]{1,61}[a-z0-9])$"
+RESERVED_SLUGS = frozenset(
+    {
+        "admin", "administrator", "api", "app", "autoconfig", "autodiscover", "blog", "cdn", "dashboard", "dns",
+        "docs", "ftp", "git", "help", "imap", "localhost", "login", "mail", "mx", "ns1", "ns2", "ns3", "portal",
+        "postmaster", "root", "smtp", "staging", "static", "status", "support", "test", "webmail", "www",
+    }
+)  # fmt: skip
+
+
+def is_slug(value: str) -> bool:
+    return re.fullmatch(SLUG_PATTERN, value) is not None and "--" not in value[2:4]
+
+
+def fqdn(slug: str, base_domain: str) -> str:
+    return f"{slug}.{base_domain}"
+
+
+def access_url(name: str, https_port: int = 443) -> str:
+    return f"https://{name}" if https_port == 443 else f"https://{name}:{https_port}"
+
+
+def server_name(slug: str, number: int) -> str:
+    """Our own label of a server, e.g. `acme-vps-1` (source 000)."""
+    return f"{slug}-vps-{number}"
+
+
+def project_name(slug: str) -> str:
+    """Compose project, host folder and site name of one application on a server."""
+    return slug
+
+
+# ---- correlation at the cloud ---------------------------------------------------------------------------------------
+
+OWNER_TAG = "slipway"
+
+
+def correlation(intent_id: str) -> str:
+    """The token that finds our order again at a cloud: 32 characters, TransIP's limit for a description."""
+    return intent_id.replace("-", "")[:32]
+
+
+def correlation_tag(token: str) -> str:
+    return f"slipway-{token}"

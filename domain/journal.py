@@ -1,0 +1,43 @@
+"""The journal of a run: step events written by workflows, and the row changes that go with them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, Field
+
+from domain.provisioning import Parked
+
+
+class StepEvent(BaseModel):
+    """One line of a run's story. `seq` comes from workflow state, so a replay or a retry writes the same row."""
+
+    seq: int
+    step: str
+    state: str
+    message: str
+    at: datetime
+    data: dict[str, object] = Field(default_factory=dict)
+
+
+class Projection(BaseModel):
+    """What the deployment's row shows from now on; None leaves a column as it is."""
+
+    status: str | None = None
+    phase: str | None = None
+    attention: str | None = None
+    status_message: str | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    clear_error: bool = False
+    parked: list[Parked] | None = None
+
+
+class JournalBatch(BaseModel):
+    """Input of the local activity `record`: events in order, and the newest projection, applied if seq is newer."""
+
+    deployment_id: str
+    run_id: str
+    family: str
+    events: list[StepEvent] = Field(default_factory=list)
+    projection: Projection = Field(default_factory=Projection)

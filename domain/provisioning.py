@@ -1,0 +1,160 @@
+"""What goes into and comes out of provisioning and termination: ids and references, never secrets or bulk data.
+
+Fields are only ever added, with defaults: histories of running workflows carry the old shape.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, Field
+
+from domain.statuses import DeploymentType, Tier
+
+
+class RunInputs(BaseModel):
+    """What an operator may correct when a step is parked; which step offers which field stands in domain/steps.py."""
+
+    provider: str = "transip"
+    product: str = ""  # the cloud's product; empty means: by tier
+    availability_zone: str = ""  # empty means: the provider's default
+    operating_system: str = ""
+    blueprint: str = "recruitiq"
+    blueprint_version: str = ""  # empty means: the newest
+    registry: str = ""
+    migration_command: list[str] = Field(default_factory=list)  # empty means: the blueprint's
+    environment: dict[str, str] = Field(default_factory=dict)  # additional, non-secret variables of the application
+    acme_profile: str = ""
+
+
+class ProvisionOrder(BaseModel):
+    """Input of the workflow Provisioning."""
+
+    deployment_id: str
+    slug: str
+    fqdn: str
+    deployment_type: DeploymentType
+    tier: Tier
+    vps_id: str | None = None  # the shared server asked for, if any
+    inputs: RunInputs = Field(default_factory=RunInputs)
+    trace: dict[str, str] = Field(default_factory=dict)
+
+
+class TerminationOrder(BaseModel):
+    """Input of the workflow Termination. `immediately` ends the contract now where the cloud allows it."""
+
+    deployment_id: str
+    slug: str
+    fqdn: str
+    immediately: bool = True
+    reason: str = ""
+    requested_by: str = ""
+
+
+class StepCall(BaseModel):
+    """What nearly every activity gets: which deployment, with which inputs. The rest it reads from the rows."""
+
+    deployment_id: str
+    inputs: RunInputs = Field(default_factory=RunInputs)
+
+
+class Reservation(BaseModel):
+    """What the reserve step settled. `new_server` says whether the run orders one."""
+
+    vps_id: str
+    vps_name: str
+    place: int = 0
+    new_server: bool
+    intent_id: str | None = None
+    price_cents_month: int | None = None
+    currency: str = "EUR"
+
+
+class ServerFound(BaseModel):
+    vps_id: str
+    provider_ref: str
+    address: str | None = None
+
+
+class CertificateRequest(BaseModel):
+    """A CSR made on the server. It is public; the key never leaves the host."""
+
+    deployment_id: str
+    csr_pem: str
+    inputs: RunInputs = Field(default_factory=RunInputs)
+
+
+class CertificateIssued(BaseModel):
+    certificate_id: str
+    serial: str
+    not_after: datetime
+
+
+class Absence(BaseModel):
+    """One proof that something does not exist any more."""
+
+    what: str
+    evidence: str
+    at: datetime
+
+
+class AbsenceReport(BaseModel):
+    """The certificate of a rollback or a termination, shown on the instance."""
+
+    proofs: list[Absence] = Field(default_factory=list)
+    still_billed: str | None = None
+    billed_until: datetime | None = None
+
+
+class RetryRequest(BaseModel):
+    """An operator's retry. Without a step it means every parked step; `changes` may name only editable inputs."""
+
+    step: str | None = None
+    changes: dict[str, object] = Field(default_factory=dict)
+    operator: str = "operator"
+    request_id: str = ""
+
+
+class RollbackRequest(BaseModel):
+    reason: str = ""
+    operator: str = "operator"
+    request_id: str = ""
+
+
+class Parked(BaseModel):
+    """A named wait: what, since, until when, and who may end it."""
+
+    step: str
+    trouble: str
+    message: str
+    since: datetime
+    until: datetime
+    owner: str = "operator"
+    undoing: bool = False
+    editable: list[str] = Field(default_factory=list)
+    current: dict[str, object] = Field(default_factory=dict)
+
+
+class RunProgress(BaseModel):
+    """Answer of the query `progress`, for operators and tests."""
+
+    phase: str
+    running: list[str] = Field(default_factory=list)
+    parked: list[Parked] = Field(default_factory=list)
+    done: list[str] = Field(default_factory=list)
+    seq: int = 0
+
+
+class Plan(BaseModel):
+    """What a run would do, from the same code that does it; nothing is written or ordered."""
+
+    slug: str
+    fqdn: str
+    access_url: str
+    vps_name: str
+    new_server: bool
+    provider: str
+    product: str | None = None
+    price_cents_month: int | None = None
+    currency: str = "EUR"
+    steps: list[str] = Field(default_factory=list)

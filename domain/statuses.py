@@ -1,0 +1,95 @@
+"""The states of things, as they are stored and shown (requirements R259–R264, X10, X11)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class DeploymentStatus(StrEnum):
+    """The coarse public status: source 000's five values."""
+
+    PROVISIONING = "provisioning"
+    VPS_READY = "vps_ready"
+    DEPLOYING = "deploying"
+    ACTIVE = "active"
+    FAILED = "failed"
+
+
+class Phase(StrEnum):
+    """Where a run is, finer than the status (X11)."""
+
+    RUNNING = "running"
+    ACTIVE = "active"
+    ROLLING_BACK = "rolling_back"
+    ROLLED_BACK = "rolled_back"
+    CANCELLED = "cancelled"
+    TERMINATING = "terminating"
+    TERMINATED = "terminated"
+
+
+ENDED_PHASES = frozenset({Phase.ROLLED_BACK, Phase.CANCELLED, Phase.TERMINATED})
+
+
+class Attention(StrEnum):
+    """Who has to act, if anybody."""
+
+    NONE = "none"
+    AWAITING_OPERATOR = "awaiting_operator"
+    ESCALATED = "escalated"  # the deadline of a parked step has passed
+
+
+class DeploymentType(StrEnum):
+    SHARED = "shared"
+    DEDICATED = "dedicated"
+
+
+class Tier(StrEnum):
+    STARTER = "starter"
+    PROFESSIONAL = "professional"
+    ENTERPRISE = "enterprise"
+
+
+class Lifecycle(StrEnum):
+    PENDING = "pending"
+    PROVISIONING = "provisioning"
+    ACTIVE = "active"
+    TERMINATING = "terminating"
+    TERMINATED = "terminated"
+    FAILED = "failed"
+    QUARANTINED = "quarantined"
+
+
+class PowerState(StrEnum):
+    RUNNING = "running"
+    STOPPED = "stopped"
+    UNKNOWN = "unknown"
+
+
+class IntentState(StrEnum):
+    """A paid order at a cloud. `sent` without `adopted` is the state that must be settled before anything else."""
+
+    INTENDED = "intended"
+    SENT = "sent"
+    ADOPTED = "adopted"
+    RELEASED = "released"  # the cloud confirmed that nothing of it exists any more
+
+
+class StepState(StrEnum):
+    STARTED = "started"
+    DONE = "done"
+    PARKED = "parked"
+    ESCALATED = "escalated"
+    RETRIED = "retried"
+    NOTE = "note"
+    UNDOING = "undoing"
+    UNDONE = "undone"
+    UNDO_PARKED = "undo_parked"
+    ENDED = "ended"
+
+
+class Role(StrEnum):
+    ADMINISTRATOR = "ADMINISTRATOR"
+    OPERATOR = "OPERATOR"
+    BILLING = "BILLING"
+    SUPPORT = "SUPPORT"
+    USER = "USER"

@@ -1,0 +1,156 @@
+"""The one reader of the environment. Every variable is documented in `.env.example`, which a test compares with this.
+
+Names of the source documents are kept where they name one thing; aliases are listed with the field.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+KNOWN_DEFAULTS = {"admin123", "password", "changeme", "secret", "Admin123!@#", "User123!@#"}
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore",
+                                      populate_by_name=True, env_ignore_empty=True)  # fmt: skip
+
+    # ---- process
+    environment: Literal["development", "test", "production"] = "development"
+    log_level: str = "INFO"
+    host: str = Field("127.0.0.1", validation_alias=AliasChoices("HOST", "API_HOST"))
+    port: int = Field(8000, validation_alias=AliasChoices("PORT", "API_PORT"))
+    public_url: str = ""  # where people reach the portal; empty means http://HOST:PORT
+    cors_origins: list[str] = []
+    request_timeout_seconds: float = 30
+
+    # ---- PostgreSQL. DATABASE_URL wins; the parts of source 000 are put together where it is missing.
+    database_url: SecretStr | None = None
+    database_host: str | None = None
+    database_port: int = 5432
+    database_name: str = "slipway"
+    database_user: str = "slipway"
+    database_password: SecretStr | None = None
+    database_pool_min: int = 5
+    database_pool_max: int = 20
+
+    # ---- Temporal
+    temporal_address: str = "127.0.0.1:7233"
+    temporal_namespace: str = "default"
+    temporal_ui_url: str = "http://127.0.0.1:8233"
+    temporal_tls: bool = False
+    temporal_api_key: SecretStr | None = None
+    payload_encryption: bool = False  # second wall: encrypt every payload in Temporal with the key ring
+
+    # ---- secrets. "id:base64key[,id:base64key…]"; the first key encrypts, all decrypt.
+    secret_keys: SecretStr | None = None
+    jwt_secret: SecretStr | None = None
+    jwt_access_expiry: str = "15m"
+    jwt_refresh_expiry: str = "7d"
+    bcrypt_rounds: int = Field(12, ge=4, le=16)
+    metrics_token: SecretStr | None = None  # X23: without it /metrics answers loopback only
+
+    # ---- limits (X15)
+    rate_limit_window_ms: int = 900_000
+    rate_limit_max_requests: int = 100
+    rate_limit_max_reads: int = 1_200
+
+    # ---- what customers get
+    base_domain: str = "recruitiq.nl"
+    blueprints_dir: Path = Path(__file__).parent / "deploy" / "blueprints"
+    docker_registry: str = ""  # host[:port] of the images; empty means the registry named in the blueprint
+    docker_registry_username: str | None = None
+    docker_registry_password: SecretStr | None = None
+    docker_registry_insecure: bool = False  # plain HTTP, for the lab's registry only
+    shared_places: int = 4  # applications on one shared server
+    credentials_days: int = 7  # how long handed-over credentials may be revealed
+
+    # ---- TransIP
+    transip_username: str | None = None
+    transip_private_key: str | None = None  # a path, or the PEM text itself (X20)
+    transip_api_url: str = "https://api.transip.nl/v6"
+    transip_availability_zone: str = "ams0"
+    transip_operating_system: str = "debian-13"
+    transip_late_accept_seconds: float = 600
+    transip_poll_seconds: float = 10  # R316
+
+    # ---- hosts
+    vps_ssh_user: str = "root"
+    vps_ssh_private_key: str | None = None  # optional platform key; each server gets a key of its own
+    host_ssh_port: int = 22
+    host_http_port: int = 80
+    host_https_port: int = 443
+    ready_timeout_seconds: float = 600  # X16
+    host_apt_source: str = ""  # lab only: the one apt source of new hosts; empty keeps the image's own
+
+    # ---- DNS
+    powerdns_api_url: str = "http://127.0.0.1:8081/api/v1"
+    powerdns_api_key: SecretStr | None = None
+    powerdns_server_id: str = "localhost"
+    dns_servers: list[str] = []  # authoritative servers as host:port; empty means: those the zone names
+    dns_ttl: int = 60
+
+    # ---- ACME
+    acme_directory_url: str = "https://acme-v02.api.letsencrypt.org/directory"
+    acme_profile: str = ""
+    letsencrypt_email: str | None = None
+    acme_ca_file: Path | None = None  # trust for the CA's own API (Pebble)
+    tls_trust_file: Path | None = None  # roots the outside probe trusts; empty means the system's
+
+    # ---- telemetry
+    otel_exporter_otlp_endpoint: str | None = None
+    otel_service_name: str = "slipway"
+
+    # ---- operators
+    park_hours: float = 24  # deadline of a parked step before it escalates
+    activity_minutes: float = 10  # automatic retries of a step before it parks
+
+    @field_validator("jwt_secret")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < 32:
+            raise ValueError("JWT_SECRET must have at least 32 characters")
+        return value
+
+    @model_validator(mode="after")
+    def _production_needs_secrets(self) -> Settings:
+        if self.environment == "production":
+            for name in ("jwt_secret", "secret_keys"):
+                value: SecretStr | None = getattr(self, name)
+                if value is None or value.get_secret_value() in KNOWN_DEFAULTS:
+                    raise ValueError(f"{name.upper()} must be set to a secret of its own in production")
+        return self
+
+    @property
+    def dsn(self) -> str:
+        """libpq connection string for psycopg."""
+        if self.database_url is not None:
+            url = self.database_url.get_secret_value()
+            return url.replace("postgresql+psycopg://", "postgresql://", 1)
+        if self.database_host is None:
+            raise ValueError("DATABASE_URL (or DATABASE_HOST and its companions) must be set")
+        password = f":{self.database_password.get_secret_value()}" if self.database_password else ""
+        return (f"postgresql://{self.database_user}{password}@{self.database_host}:"
+                f"{self.database_port}/{self.database_name}")  # fmt: skip
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        return self.dsn.replace("postgresql://", "postgresql+psycopg://", 1)
+
+    @property
+    def portal_url(self) -> str:
+        return self.public_url or f"http://{self.host}:{self.port}"
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    return Settings()
+
+
+def read_key(value: str) -> str:
+    """X20: a private key given as PEM text, or as the path of a file that holds it."""
+    return value if "-----BEGIN" in value else Path(value).expanduser().read_text()
