@@ -1,1 +1,1 @@
-"""Pure values shared by every part: no I/O, no clock, no randomness, safe inside Temporal's workflow sandbox."""
+"""Pure values shared by every part: no I/O, no clock, no randomness, safe inside the workflow sandbox."""

@@ -21,16 +21,15 @@ class StepEvent(BaseModel):
 
 
 class Projection(BaseModel):
-    """What the deployment's row shows from now on; None leaves a column as it is."""
+    """What the deployment's row shows. Always the whole picture, so that the newest one alone is right."""
 
-    status: str | None = None
-    phase: str | None = None
-    attention: str | None = None
-    status_message: str | None = None
+    status: str
+    phase: str
+    attention: str
+    status_message: str = ""
     error_code: str | None = None
     error_message: str | None = None
-    clear_error: bool = False
-    parked: list[Parked] | None = None
+    parked: list[Parked] = Field(default_factory=list)
 
 
 class JournalBatch(BaseModel):
@@ -39,5 +38,5 @@ class JournalBatch(BaseModel):
     deployment_id: str
     run_id: str
     family: str
-    events: list[StepEvent] = Field(default_factory=list)
-    projection: Projection = Field(default_factory=Projection)
+    events: list[StepEvent]
+    projection: Projection

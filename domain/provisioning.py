@@ -27,6 +27,13 @@ class RunInputs(BaseModel):
     acme_profile: str = ""
 
 
+class RunPolicy(BaseModel):
+    """How patient a run is. Part of the input, so that a replay sees the same numbers."""
+
+    automatic_minutes: float = 10  # automatic retries of one step before it parks
+    park_hours: float = 24  # a parked step's deadline before it escalates
+
+
 class ProvisionOrder(BaseModel):
     """Input of the workflow Provisioning."""
 
@@ -37,7 +44,7 @@ class ProvisionOrder(BaseModel):
     tier: Tier
     vps_id: str | None = None  # the shared server asked for, if any
     inputs: RunInputs = Field(default_factory=RunInputs)
-    trace: dict[str, str] = Field(default_factory=dict)
+    policy: RunPolicy = Field(default_factory=RunPolicy)
 
 
 class TerminationOrder(BaseModel):
@@ -49,6 +56,9 @@ class TerminationOrder(BaseModel):
     immediately: bool = True
     reason: str = ""
     requested_by: str = ""
+    inputs: RunInputs = Field(default_factory=RunInputs)
+    deployment_type: DeploymentType = DeploymentType.DEDICATED
+    policy: RunPolicy = Field(default_factory=RunPolicy)
 
 
 class StepCall(BaseModel):
@@ -74,6 +84,42 @@ class ServerFound(BaseModel):
     vps_id: str
     provider_ref: str
     address: str | None = None
+
+
+class ServerQuote(BaseModel):
+    """What the cloud asks for a server; checked against its own lists before anything is ordered."""
+
+    product: str
+    availability_zone: str
+    operating_system: str
+    price_cents_month: int
+    currency: str = "EUR"
+
+
+class QuoteCall(BaseModel):
+    tier: Tier
+    inputs: RunInputs = Field(default_factory=RunInputs)
+
+
+class PriceNote(BaseModel):
+    deployment_id: str
+    quote: ServerQuote
+
+
+class DestroyCall(BaseModel):
+    """`immediately` false leaves the server running to the end of its contract, as the cloud offers."""
+
+    deployment_id: str
+    immediately: bool = True
+
+
+class Destroyed(BaseModel):
+    """What became of the server: `kept` where others live on it."""
+
+    provider_ref: str | None = None
+    kept: bool = False
+    still_billed: str | None = None
+    billed_until: datetime | None = None
 
 
 class CertificateRequest(BaseModel):
@@ -104,6 +150,14 @@ class AbsenceReport(BaseModel):
     proofs: list[Absence] = Field(default_factory=list)
     still_billed: str | None = None
     billed_until: datetime | None = None
+
+
+class EndCall(BaseModel):
+    """How a run ended, and the proofs that go with it."""
+
+    deployment_id: str
+    phase: str
+    absence: AbsenceReport | None = None
 
 
 class RetryRequest(BaseModel):
@@ -143,6 +197,18 @@ class RunProgress(BaseModel):
     parked: list[Parked] = Field(default_factory=list)
     done: list[str] = Field(default_factory=list)
     seq: int = 0
+
+
+class PlanOrder(BaseModel):
+    """Input of the workflow Planning: an order as it would be placed."""
+
+    slug: str
+    fqdn: str
+    deployment_type: DeploymentType
+    tier: Tier
+    vps_id: str | None = None
+    https_port: int = 443
+    inputs: RunInputs = Field(default_factory=RunInputs)
 
 
 class Plan(BaseModel):

@@ -1,4 +1,4 @@
-"""The steps of a run: their names, their public messages, what each waits for, and which inputs an operator may correct.
+"""The steps of a run: names, public messages, what each waits for, and which inputs an operator may correct.
 
 One table, read by the workflows (messages, summaries), the API (dry run, retry form) and the portal (step graph).
 """

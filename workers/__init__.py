@@ -1,0 +1,1 @@
+"""What runs where, and the process that runs it."""

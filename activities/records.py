@@ -1,0 +1,201 @@
+"""Rows only: the journal, reservations, hand-over, the end of a run. Called as local activities, so they stay short."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import func, select, update
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities._context import Deps
+from activities._errors import mapped
+from db import secrets
+from db.models import Deployment, Secret
+from db.queries import journal, reservation
+from db.queries.runs import RunFacts, load
+from domain import ids
+from domain.errors import Trouble
+from domain.journal import JournalBatch
+from domain.provisioning import EndCall, PlanOrder, PriceNote, Reservation, StepCall
+from domain.statuses import IntentState, Lifecycle, Phase
+from providers.hosts.cloud_init import new_keypair
+
+
+class RecordActivities:
+    def __init__(self, deps: Deps) -> None:
+        self._deps = deps
+
+    @activity.defn
+    @mapped
+    async def record(self, batch: JournalBatch) -> None:
+        """Write a run's step events and what its row shows.
+
+        Effect: rows in deployment_events, columns of instance_deployments, one NOTIFY.
+        Idempotency: (run_id, seq) is unique; an older projection never replaces a newer one.
+        Undo: none; history is kept.
+        Heartbeat: none, one short transaction.
+        """
+        async with self._deps.db.begin() as session:
+            await journal.record(session, batch)
+
+    @activity.defn
+    @mapped
+    async def reserve(self, call: StepCall) -> Reservation:
+        """Take a place, or make the rows of a new server: name, intent, key pairs.
+
+        Effect: rows in placements, vps_instances, server_intents and secrets.
+        Idempotency: a deployment that has its place gets the same answer again.
+        Undo: release.
+        Heartbeat: none, one short transaction.
+        """
+        config = self._deps.config
+        deployment_id = uuid.UUID(call.deployment_id)
+        async with self._deps.db.begin() as session:
+            try:
+                vps, placement, intent = await reservation.reserve(
+                    session, deployment_id, provider=call.inputs.provider,
+                    shared_places=config.shared_places, base_domain=config.base_domain,
+                )  # fmt: skip
+            except reservation.NoPlace as error:
+                raise ApplicationError(str(error), type=Trouble.NO_CAPACITY, non_retryable=True) from None
+            if intent is not None:
+                # Both keys exist before the server does: the host is known before the first command.
+                private, public = new_keypair()
+                await secrets.ensure(session, self._deps.keys, "ssh-key", lambda: private, vps_id=vps.id)
+                host_private, host_public = new_keypair()
+                if vps.host_key is None:
+                    await secrets.ensure(session, self._deps.keys, "host-key", lambda: host_private, vps_id=vps.id)
+                    vps.host_key = host_public
+                    vps.specs = {**vps.specs, "ssh_public_key": public}
+            return Reservation(
+                vps_id=str(vps.id), vps_name=vps.vps_name, place=placement.place, new_server=intent is not None,
+                intent_id=str(intent.id) if intent else None,
+            )  # fmt: skip
+
+    @activity.defn
+    @mapped
+    async def preview(self, order: PlanOrder) -> Reservation:
+        """Say where an order would live, by the same choice that reserve makes.
+
+        Effect: none, reads only.
+        Idempotency: reads only.
+        Undo: none.
+        Heartbeat: none, one short transaction.
+        """
+        async with self._deps.db.begin() as session:
+            wanted = uuid.UUID(order.vps_id) if order.vps_id else None
+            try:
+                choice = await reservation.choose(session, order.deployment_type, wanted, lock=False)
+            except reservation.NoPlace as error:
+                raise ApplicationError(str(error), type=Trouble.NO_CAPACITY, non_retryable=True) from None
+            if choice.vps is not None:
+                return Reservation(vps_id=str(choice.vps.id), vps_name=choice.vps.vps_name, place=choice.place,
+                                   new_server=False)  # fmt: skip
+            name = await reservation.next_server_name(session, order.slug)
+            return Reservation(vps_id="", vps_name=name, new_server=True)
+
+    @activity.defn
+    @mapped
+    async def note_price(self, note: PriceNote) -> None:
+        """Write down what the cloud asks, before it is asked to build.
+
+        Effect: price and product on the server's and the deployment's row.
+        Idempotency: the same values again.
+        Undo: none.
+        Heartbeat: none, one short transaction.
+        """
+        quote = note.quote
+        async with self._deps.db.begin() as session:
+            facts = await load(session, note.deployment_id)
+            for row in (facts.server, facts.deployment):
+                row.price_cents_month, row.currency = quote.price_cents_month, quote.currency
+            facts.server.product_name = quote.product
+            facts.server.location = quote.availability_zone
+
+    @activity.defn
+    @mapped
+    async def open_server(self, call: StepCall) -> None:
+        """A server that has been set up may take further applications, if it is shared.
+
+        Effect: lifecycle of vps_instances becomes active.
+        Idempotency: only from provisioning.
+        Undo: destroy_server takes it away again.
+        Heartbeat: none, one short transaction.
+        """
+        async with self._deps.db.begin() as session:
+            vps = (await load(session, call.deployment_id)).server
+            if vps.lifecycle == Lifecycle.PROVISIONING:
+                vps.lifecycle = Lifecycle.ACTIVE
+
+    @activity.defn
+    @mapped
+    async def activate(self, call: StepCall) -> str:
+        """Hand over: the address is published, the first credentials may be revealed for a while. Returns the address.
+
+        Effect: access_url and activated_at; the admin password's secret gets its expiry.
+        Idempotency: the first time is kept.
+        Undo: none; a handed-over instance is terminated, not rolled back.
+        Heartbeat: none, one short transaction.
+        """
+        config = self._deps.config
+        async with self._deps.db.begin() as session:
+            row = (await load(session, call.deployment_id)).deployment
+            row.access_url = ids.access_url(row.assigned_subdomain, config.https_port)
+            row.activated_at = row.activated_at or datetime.now(UTC)
+            await session.execute(
+                update(Secret)
+                .where(Secret.deployment_id == row.id, Secret.purpose == "admin-password")
+                .values(expires_at=row.activated_at + timedelta(days=config.credentials_days))
+            )
+            return row.access_url
+
+    @activity.defn
+    @mapped
+    async def release(self, call: StepCall) -> None:
+        """Give the place back and destroy the deployment's secrets.
+
+        Effect: placement removed, secrets emptied; keys of a server that is gone too.
+        Idempotency: what is gone is gone.
+        Undo: none.
+        Heartbeat: none, one short transaction.
+        """
+        deployment_id = uuid.UUID(call.deployment_id)
+        async with self._deps.db.begin() as session:
+            facts = await load(session, deployment_id)
+            await reservation.release(session, deployment_id)
+            await secrets.destroy(session, deployment_id=deployment_id)
+            if facts.vps is not None and facts.vps.lifecycle == Lifecycle.TERMINATED:
+                await secrets.destroy(session, vps_id=facts.vps.id)
+            elif facts.vps is not None and _never_ordered(facts):
+                facts.vps.lifecycle = Lifecycle.TERMINATED
+                if facts.intent is not None:
+                    facts.intent.state = IntentState.RELEASED
+                await secrets.destroy(session, vps_id=facts.vps.id)
+
+    @activity.defn
+    @mapped
+    async def end(self, call: EndCall) -> None:
+        """Write how the run ended, with its proofs of absence.
+
+        Effect: phase, ended_at and absence of instance_deployments.
+        Idempotency: the same values again; ended_at keeps its first value.
+        Undo: none.
+        Heartbeat: none, one short transaction.
+        """
+        deployment_id = uuid.UUID(call.deployment_id)
+        values: dict[str, object] = {"phase": call.phase, "access_url": None}
+        if call.phase != Phase.ACTIVE:
+            values["ended_at"] = func.coalesce(Deployment.ended_at, func.now())
+        if call.absence is not None:
+            values["absence"] = call.absence.model_dump(mode="json")
+        async with self._deps.db.begin() as session:
+            await session.execute(select(Deployment.id).where(Deployment.id == deployment_id).with_for_update())
+            await session.execute(update(Deployment).where(Deployment.id == deployment_id).values(**values))
+
+
+def _never_ordered(facts: RunFacts) -> bool:
+    """The row of a server that never was: this deployment meant to order it, and nothing was ever sent."""
+    intent = facts.intent
+    return intent is not None and intent.deployment_id == facts.deployment.id and intent.sends == 0

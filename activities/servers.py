@@ -1,0 +1,310 @@
+"""Servers at clouds. The rule of this file: an order is settled before it is ever repeated.
+
+No cloud has an idempotency key. An intent row with a unique token is written first; the token goes into the order, and
+by it the server is found again whatever answer was lost.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities._context import Deps
+from activities._errors import mapped
+from activities._heartbeat import beating
+from activities._log import Lines
+from db import secrets
+from db.models import ServerIntent, VpsInstance
+from db.queries import reservation
+from db.queries.runs import RunFacts, load
+from domain.errors import Trouble
+from domain.provisioning import (
+    Absence,
+    DestroyCall,
+    Destroyed,
+    QuoteCall,
+    RunInputs,
+    ServerFound,
+    ServerQuote,
+    StepCall,
+)
+from domain.statuses import IntentState, Lifecycle, PowerState, Tier
+from providers.cloud.base import Cancellation, Cloud, CloudServer, ServerOrder
+from providers.errors import NotFound, NotReady, ProviderError, RateLimited, Rejected, StillPresent, Unconfirmed
+from providers.hosts.cloud_init import user_data
+
+
+class ServerActivities:
+    def __init__(self, deps: Deps) -> None:
+        self._deps = deps
+
+    def _cloud(self, provider: str) -> Cloud:
+        if provider not in self._deps.clouds:
+            raise ApplicationError(
+                f"no credentials for provider {provider!r} are configured", type=Trouble.MISSING_SETTING,
+                non_retryable=True)  # fmt: skip
+        return self._deps.clouds[provider]
+
+    @activity.defn
+    @mapped
+    async def quote_server(self, call: QuoteCall) -> ServerQuote:
+        """Ask the cloud whether it sells this and for how much.
+
+        Effect: none, reads only.
+        Idempotency: reads only.
+        Undo: none.
+        Heartbeat: none, two short calls.
+        """
+        cloud = self._cloud(call.inputs.provider)
+        order = _order(cloud, call.tier, call.inputs, correlation="0" * 32, hostname="quote")
+        await cloud.check_order(order)
+        price = await cloud.price(order.product)
+        return ServerQuote(
+            product=order.product, availability_zone=order.availability_zone,
+            operating_system=order.operating_system, price_cents_month=price.cents_month, currency=price.currency,
+        )  # fmt: skip
+
+    @activity.defn
+    @mapped
+    async def create_server(self, call: StepCall) -> ServerFound:
+        """Order the server once, find it by its token and claim it.
+
+        Effect: at most one order at the cloud; provider_instance_id on our row; label and tags at the cloud.
+        Idempotency: looks for the token first; after an unanswered order it only looks, until the cloud's late-accept
+            window has passed; extra servers with the token are marked as quarantined, never used.
+        Undo: destroy_server.
+        Heartbeat: while a call is under way.
+        """
+        cloud = self._cloud(call.inputs.provider)
+        async with Lines(self._deps, call.deployment_id, "create_server") as log, beating():
+            async with self._deps.db.begin() as session:
+                facts = await load(session, call.deployment_id)
+            intent, vps = _intent(facts), facts.server
+            found = await cloud.find(intent.correlation)
+            if not found:
+                await self._order_or_wait(cloud, facts, call, log)
+                found = await cloud.find(intent.correlation)
+            if not found:
+                raise NotReady(
+                    "the order is accepted, the server is not listed yet", retry_after=cloud.poll_interval)  # fmt: skip
+            server, *extras = sorted(found, key=lambda s: s.provider_ref)
+            await cloud.claim(server.provider_ref, label=vps.vps_name, correlation=intent.correlation)
+            async with self._deps.db.begin() as session:
+                await _adopt(session, intent.id, vps.id, server, cloud.name, extras)
+            await log.say(f"VPS created: {vps.vps_name} ({cloud.name} {server.provider_ref})")
+            for extra in extras:
+                await log.say(f"A second server with our token was quarantined: {extra.provider_ref}")
+            return ServerFound(vps_id=str(vps.id), provider_ref=server.provider_ref, address=server.address)
+
+    async def _order_or_wait(self, cloud: Cloud, facts: RunFacts, call: StepCall, log: Lines) -> None:
+        intent = _intent(facts)
+        if intent.state == IntentState.RELEASED:
+            raise ApplicationError("the order was given up already", type=Trouble.CONFLICT, non_retryable=True)
+        if intent.state == IntentState.SENT and intent.sent_at is not None:
+            waited = datetime.now(UTC) - intent.sent_at
+            if waited < timedelta(seconds=cloud.late_accept_window):
+                raise NotReady(
+                    f"an order was sent {waited.seconds} s ago and its server is not listed yet; "
+                    "it is not sent again before that is settled",
+                    retry_after=cloud.poll_interval,
+                )
+            await log.say("The earlier order was never accepted; ordering again")
+        order = await self._order_for(cloud, facts, call)
+        await self._mark(intent.id, state=IntentState.SENT, sent_at=func.now(), sends=ServerIntent.sends + 1)
+        try:
+            receipt = await cloud.order(order)
+        except Unconfirmed:
+            await log.say("The cloud did not answer our order; looking whether it was accepted")
+            raise Unconfirmed("the order was not answered; settling", retry_after=cloud.poll_interval) from None
+        except (Rejected, RateLimited):
+            # Surely refused: nothing was bought, so the intent is as good as never sent.
+            await self._mark(intent.id, state=IntentState.INTENDED, sent_at=None)
+            raise
+        except ProviderError:
+            # Never left this machine; the client says Unconfirmed where that is in doubt.
+            await self._mark(intent.id, state=IntentState.INTENDED, sent_at=None)
+            raise
+        await self._mark(intent.id, action_ref=receipt.action_ref)
+        await log.say(f"Ordered {order.product} in {order.availability_zone} with {order.operating_system}")
+
+    async def _order_for(self, cloud: Cloud, facts: RunFacts, call: StepCall) -> ServerOrder:
+        vps, intent = facts.server, _intent(facts)
+        async with self._deps.db.begin() as session:
+            host_private = await secrets.read(session, self._deps.keys, "host-key", vps_id=vps.id)
+        public = str(vps.specs.get("ssh_public_key", ""))
+        if host_private is None or vps.host_key is None or not public:
+            raise ApplicationError("the server's keys are missing", type=Trouble.MISSING_SETTING, non_retryable=True)
+        hostname = vps.vps_hostname or vps.vps_name
+        order = _order(cloud, Tier(facts.deployment.tier), call.inputs, correlation=intent.correlation,
+                       hostname=hostname)  # fmt: skip
+        order.user_data = user_data(
+            hostname=hostname, authorized_key=public, host_private_key=host_private, host_public_key=vps.host_key,
+            apt_source=self._deps.config.apt_source,
+        )  # fmt: skip
+        order.ssh_keys = [public]
+        return order
+
+    async def _mark(self, intent_id: uuid.UUID, **values: object) -> None:
+        async with self._deps.db.begin() as session:
+            await session.execute(update(ServerIntent).where(ServerIntent.id == intent_id).values(**values))
+
+    @activity.defn
+    @mapped
+    async def await_server(self, call: StepCall) -> ServerFound:
+        """Look once whether the server runs and has its address; a try that finds it not ready is repeated.
+
+        Effect: address, size and power state on our row, once it runs.
+        Idempotency: reads the cloud; the same values again.
+        Undo: none of its own.
+        Heartbeat: none, one short call a try.
+        """
+        async with Lines(self._deps, call.deployment_id, "await_server") as log:
+            async with self._deps.db.begin() as session:
+                vps = (await load(session, call.deployment_id)).server
+            cloud = self._cloud(vps.provider_type)
+            if vps.provider_instance_id is None:
+                raise ApplicationError("the server has no name at the cloud yet", type=Trouble.NOT_FOUND)
+            server = await cloud.get(vps.provider_instance_id)
+            if not server.running or server.locked or server.address is None:
+                raise NotReady(f"the server is {server.status}", retry_after=cloud.poll_interval)
+            async with self._deps.db.begin() as session:
+                row = await session.get_one(VpsInstance, vps.id)
+                row.vps_ip, row.power_state = server.address, PowerState.RUNNING
+                row.location = server.location or row.location
+                sizes = {"cpu": server.cpus, "ram_mb": server.memory_mb, "disk_gb": server.disk_gb}
+                row.specs = {**row.specs, **{k: v for k, v in sizes.items() if v is not None}}
+            await log.say(f"VPS running, IP: {server.address}")
+            return ServerFound(vps_id=str(vps.id), provider_ref=server.provider_ref, address=server.address)
+
+    @activity.defn
+    @mapped
+    async def destroy_server(self, call: DestroyCall) -> Destroyed:
+        """Cancel every server that carries our token, and look again after the late-accept window.
+
+        Effect: cancellation at the cloud; lifecycle terminated once nothing of it is left.
+        Idempotency: a server that is gone or cancelled already is a success; nothing ordered is nothing to do.
+        Undo: none.
+        Heartbeat: while a call is under way.
+        """
+        async with Lines(self._deps, call.deployment_id, "destroy_server") as log, beating():
+            async with self._deps.db.begin() as session:
+                facts = await load(session, call.deployment_id)
+                if facts.vps is None or facts.intent is None:
+                    return Destroyed()
+                if await self._lives_on(session, facts):
+                    await log.say(f"{facts.vps.vps_name} is kept: other applications live on it")
+                    return Destroyed(provider_ref=facts.vps.provider_instance_id, kept=True)
+            vps, intent = facts.vps, facts.intent
+            cloud = self._cloud(vps.provider_type)
+            cancellation = Cancellation(accepted=False)
+            if intent.sends > 0:
+                found = await cloud.find(intent.correlation)
+                for server in found:
+                    cancellation = await cloud.cancel(server.provider_ref, immediately=call.immediately)
+                    if activity.info().attempt == 1:
+                        await log.say(f"Cancelled {server.provider_ref} at {cloud.name}")
+                if found and call.immediately:
+                    raise NotReady("the cancelled server is still listed", retry_after=cloud.poll_interval)
+                self._check_settled(cloud, intent)
+            kept_running = cancellation.accepted and not call.immediately
+            async with self._deps.db.begin() as session:
+                row = await session.get_one(VpsInstance, vps.id)
+                row.billed_until = cancellation.billed_until
+                if not kept_running:
+                    row.lifecycle, row.power_state = Lifecycle.TERMINATED, PowerState.STOPPED
+                    (await session.get_one(ServerIntent, intent.id)).state = IntentState.RELEASED
+            return Destroyed(
+                provider_ref=vps.provider_instance_id, billed_until=cancellation.billed_until,
+                still_billed=cancellation.note or None if kept_running or cancellation.billed_until else None,
+            )  # fmt: skip
+
+    async def _lives_on(self, session: AsyncSession, facts: RunFacts) -> bool:
+        """Whether the server stays for others. Decided under its row lock: no new place is given away meanwhile."""
+        vps = facts.server
+        locked = await session.execute(select(VpsInstance).where(VpsInstance.id == vps.id).with_for_update())
+        if vps.is_shared and await reservation.others_on(session, vps.id, facts.deployment.id):
+            return True
+        row = locked.scalar_one()
+        if row.lifecycle in (Lifecycle.PROVISIONING, Lifecycle.ACTIVE):
+            row.lifecycle = Lifecycle.TERMINATING
+        return False
+
+    def _check_settled(self, cloud: Cloud, intent: ServerIntent) -> None:
+        """An unanswered order may still become a server: nothing is released before it no longer can."""
+        if intent.state != IntentState.SENT or intent.sent_at is None:
+            return
+        waited = (datetime.now(UTC) - intent.sent_at).total_seconds()
+        if waited < cloud.late_accept_window:
+            raise NotReady("an unanswered order may still become a server", retry_after=cloud.poll_interval)
+
+    @activity.defn
+    @mapped
+    async def prove_server_absent(self, call: StepCall) -> Absence:
+        """Ask the cloud for the server by name and by token, and write down that it has neither.
+
+        Effect: none, reads only.
+        Idempotency: reads only.
+        Undo: none.
+        Heartbeat: none, two short calls.
+        """
+        async with self._deps.db.begin() as session:
+            facts = await load(session, call.deployment_id)
+        if facts.vps is None or facts.intent is None or facts.intent.sends == 0:
+            return Absence(what="server", evidence="none was ever ordered", at=datetime.now(UTC))
+        cloud, ref = self._cloud(facts.vps.provider_type), facts.vps.provider_instance_id
+        if ref is not None:
+            try:
+                await cloud.get(ref)
+            except NotFound:
+                pass
+            else:
+                raise StillPresent(f"{ref} is still known to {cloud.name}")
+        if await cloud.find(facts.intent.correlation):
+            raise StillPresent(f"{cloud.name} still lists a server with our token")
+        name = ref or "the ordered server"
+        return Absence(
+            what=f"server {facts.vps.vps_name}",
+            evidence=f"{cloud.name} answered 404 for {name} and lists no server with our token",
+            at=datetime.now(UTC),
+        )
+
+
+def _intent(facts: RunFacts) -> ServerIntent:
+    if facts.intent is None:
+        raise ApplicationError("no order was reserved", type=Trouble.MISSING_SETTING, non_retryable=True)
+    return facts.intent
+
+
+def _order(cloud: Cloud, tier: Tier, inputs: RunInputs, *, correlation: str, hostname: str) -> ServerOrder:
+    return ServerOrder(
+        correlation=correlation,
+        product=inputs.product or cloud.product_for(tier),
+        availability_zone=inputs.availability_zone or cloud.default_availability_zone,
+        operating_system=inputs.operating_system or cloud.default_operating_system,
+        hostname=hostname,
+    )
+
+
+async def _adopt(
+    session: AsyncSession, intent_id: uuid.UUID, vps_id: uuid.UUID, server: CloudServer, provider: str,
+    extras: list[CloudServer],
+) -> None:  # fmt: skip
+    intent = await session.get_one(ServerIntent, intent_id)
+    intent.state, intent.provider_ref = IntentState.ADOPTED, server.provider_ref
+    vps = await session.get_one(VpsInstance, vps_id)
+    vps.provider_instance_id = server.provider_ref
+    vps.vps_ip = server.address or vps.vps_ip
+    for extra in extras:
+        known = await session.execute(select(VpsInstance.id).where(
+            VpsInstance.provider_type == provider, VpsInstance.provider_instance_id == extra.provider_ref))  # fmt: skip
+        if known.scalar_one_or_none() is None:
+            session.add(VpsInstance(
+                vps_name=f"quarantine-{extra.provider_ref}"[:100], provider_type=provider,
+                provider_instance_id=extra.provider_ref, lifecycle=Lifecycle.QUARANTINED, vps_ip=extra.address,
+                specs={"correlation": intent.correlation, "reason": "second server with one order's token"},
+            ))  # fmt: skip

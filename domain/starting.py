@@ -1,0 +1,42 @@
+"""How runs are started: one set of arguments for the front door and for the sweep, so that both mean the same run.
+
+A second start of the same deployment is never a second run: the id is the deployment's, and a closed id stays closed.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+
+from domain import ids
+from domain.provisioning import ProvisionOrder, TerminationOrder
+
+RPC_TIMEOUT = timedelta(seconds=5)
+
+
+def provisioning_start(order: ProvisionOrder) -> dict[str, Any]:
+    """Keyword arguments of Client.start_workflow("Provisioning", order, …)."""
+    return {
+        "id": ids.provisioning_workflow_id(order.deployment_id),
+        "task_queue": ids.RUNS_QUEUE,
+        "id_reuse_policy": WorkflowIDReusePolicy.REJECT_DUPLICATE,
+        "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+        "static_summary": f"{order.slug}: {order.deployment_type} {order.tier} at {order.inputs.provider}",
+        "static_details": f"Deployment `{order.deployment_id}` of https://{order.fqdn}",
+        "rpc_timeout": RPC_TIMEOUT,
+    }
+
+
+def termination_start(order: TerminationOrder) -> dict[str, Any]:
+    """Keyword arguments of Client.start_workflow("Termination", order, …)."""
+    return {
+        "id": ids.termination_workflow_id(order.deployment_id),
+        "task_queue": ids.RUNS_QUEUE,
+        "id_reuse_policy": WorkflowIDReusePolicy.REJECT_DUPLICATE,
+        "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+        "static_summary": f"{order.slug}: termination",
+        "static_details": f"Deployment `{order.deployment_id}`: {order.reason or 'terminated by request'}",
+        "rpc_timeout": RPC_TIMEOUT,
+    }

@@ -1,0 +1,84 @@
+"""The one way to reach Temporal: converter, codec, interceptors, sandbox. Shared by API, workers and replay tests."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+
+from temporalio.api.common.v1 import Payload
+from temporalio.client import Client, Interceptor
+from temporalio.contrib.opentelemetry import TracingInterceptor
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes, PayloadCodec
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from db.keyring import KeyRing
+from settings import Settings
+
+# Workflow files import activity classes for their types. These modules are pure or never run inside a workflow; loading
+# them again in each sandbox would cost seconds and, for asyncssh and SQLAlchemy, crash the interpreter.
+PASSED_THROUGH = (
+    "activities", "db", "domain", "providers", "acme", "alembic", "asyncssh", "cryptography", "dns", "httpx", "jinja2",
+    "josepy", "opentelemetry", "psycopg", "pydantic_core", "requests", "sqlalchemy", "uuid_utils", "yaml",
+)  # fmt: skip
+
+_ENCODING = b"binary/slipway-aes-gcm"
+
+
+class EncryptionCodec(PayloadCodec):
+    """Second wall: payloads hold references only, and even those are unreadable in Temporal's database."""
+
+    def __init__(self, keys: KeyRing) -> None:
+        self._keys = keys
+
+    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        return [self._seal(payload) for payload in payloads]
+
+    async def decode(self, payloads: Iterable[Payload]) -> list[Payload]:
+        return [self._open(payload) for payload in payloads]
+
+    def _seal(self, payload: Payload) -> Payload:
+        key_id, blob = self._keys.encrypt(payload.SerializeToString(), context="temporal")
+        return Payload(metadata={"encoding": _ENCODING, "key": key_id.encode()}, data=blob)
+
+    def _open(self, payload: Payload) -> Payload:
+        if payload.metadata.get("encoding") != _ENCODING:
+            return payload
+        key_id = payload.metadata["key"].decode()
+        return Payload.FromString(self._keys.decrypt(key_id, payload.data, context="temporal"))
+
+
+def data_converter(settings: Settings) -> DataConverter:
+    if not settings.payload_encryption:
+        return pydantic_data_converter
+    if settings.secret_keys is None:
+        raise ValueError("PAYLOAD_ENCRYPTION needs SECRET_KEYS")
+    return dataclasses.replace(
+        pydantic_data_converter,
+        payload_codec=EncryptionCodec(KeyRing.parse(settings.secret_keys.get_secret_value())),
+        failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
+    )
+
+
+def interceptors() -> list[Interceptor]:
+    return [TracingInterceptor()]
+
+
+async def connect(settings: Settings, *, lazy: bool = False) -> Client:
+    """A client for this process. `lazy` returns at once and connects on first use, so reads work without Temporal."""
+    return await Client.connect(
+        settings.temporal_address,
+        namespace=settings.temporal_namespace,
+        data_converter=data_converter(settings),
+        interceptors=interceptors(),
+        tls=settings.temporal_tls,
+        api_key=settings.temporal_api_key.get_secret_value() if settings.temporal_api_key else None,
+        lazy=lazy,
+    )
+
+
+def sandbox_runner() -> SandboxedWorkflowRunner:
+    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH))
+
+
+__all__ = ["EncryptionCodec", "connect", "data_converter", "interceptors", "sandbox_runner"]

@@ -1,0 +1,84 @@
+"""Fixtures for all tests: a private PostgreSQL, a fresh migrated database, a key ring, Temporal with virtual time."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from db.keyring import KeyRing
+from db.migrate import upgrade
+from db.session import Database
+from tests import postgres
+from tests.parts import require
+
+# The machine's own trust settings must not decide what a test sees.
+for _name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+    os.environ.pop(_name, None)
+# Settings under test come from the test, never from a developer's .env or shell.
+os.environ.setdefault("ENVIRONMENT", "test")
+
+ROOT = Path(__file__).parent.parent
+TEMPORAL = shutil.which("temporal", path=f"{ROOT / '.venv' / 'bin'}:{os.environ.get('PATH', '')}")
+TEMPLATE = "slipway_template"
+
+
+@pytest.fixture(scope="session")
+def pg_server() -> Iterator[str]:
+    """A PostgreSQL of this session with a migrated template database."""
+    require("postgres")
+    with postgres.server() as url:
+        with psycopg.connect(f"{url}/postgres", autocommit=True) as connection:
+            connection.execute(f"create database {TEMPLATE}")
+        upgrade(f"{url.replace('postgresql://', 'postgresql+psycopg://')}/{TEMPLATE}")
+        yield url
+
+
+def _new_database(server: str) -> str:
+    name = f"t_{uuid.uuid4().hex}"
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute(f"create database {name} template {TEMPLATE}")
+    return f"{server.replace('postgresql://', 'postgresql+psycopg://')}/{name}"
+
+
+@pytest.fixture(scope="module")
+def pg_url(pg_server: str) -> str:
+    """SQLAlchemy URL of a database of this module, migrated and empty."""
+    return _new_database(pg_server)
+
+
+@pytest.fixture
+async def db(pg_url: str) -> AsyncIterator[Database]:
+    database = Database(pg_url, pool_min=2, pool_max=20)
+    yield database
+    await database.close()
+
+
+@pytest.fixture(scope="session")
+def keys() -> KeyRing:
+    return KeyRing.parse(KeyRing.generate("test"))
+
+
+@pytest.fixture(scope="session")
+async def temporal_env() -> AsyncIterator[WorkflowEnvironment]:
+    """The normal dev server with per-workflow virtual time (temporal.md, k)."""
+    from workers.bootstrap import SEARCH_ATTRIBUTES
+
+    env = await WorkflowEnvironment.start_time_skipping_v2(
+        dev_server_existing_path=TEMPORAL,
+        dev_server_startup_timeout=timedelta(seconds=60),
+        dev_server_log_level="error",
+        data_converter=pydantic_data_converter,
+        search_attributes=SEARCH_ATTRIBUTES,
+        dev_server_extra_args=["--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"],
+    )
+    async with env:
+        yield env

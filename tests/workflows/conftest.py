@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
+
+from db.keyring import KeyRing
+from db.session import Database
+from tests.workflows.world import World
+
+
+@pytest.fixture
+async def world(temporal_env: WorkflowEnvironment, db: Database, keys: KeyRing) -> AsyncIterator[World]:
+    made = World(db, keys)
+    async with contextlib.AsyncExitStack() as stack:
+        for worker in made.workers(temporal_env.client):
+            await stack.enter_async_context(worker)
+        yield made
+
+
+@pytest.fixture
+def client(temporal_env: WorkflowEnvironment) -> Client:
+    return temporal_env.client

@@ -1,0 +1,224 @@
+"""A scripted outside for workflow tests: every remote activity by name, with failures to order. Rows are real."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from temporalio import activity
+from temporalio.client import Client, WorkflowHandle
+from temporalio.exceptions import ApplicationError
+from temporalio.worker import Worker
+
+from activities._context import Deps
+from activities.records import RecordActivities
+from activities.sweeps import SweepActivities
+from db.keyring import KeyRing
+from db.models import Deployment, Organization, ServerIntent, VpsInstance, new_id
+from db.queries.runs import load
+from db.session import Database
+from domain import ids
+from domain.config import RunConfig
+from domain.provisioning import (
+    Absence,
+    CertificateIssued,
+    CertificateRequest,
+    DestroyCall,
+    Destroyed,
+    ProvisionOrder,
+    QuoteCall,
+    RunInputs,
+    RunPolicy,
+    ServerFound,
+    ServerQuote,
+    StepCall,
+)
+from domain.statuses import DeploymentType, IntentState, Lifecycle, Tier
+from temporal import sandbox_runner
+from workers.pools import WORKFLOWS
+from workflows.provisioning import Provisioning
+
+Script = Callable[[int], Exception | None]
+
+
+class World:
+    """Counts calls, fails on demand, and holds an activity until it is told to go on."""
+
+    def __init__(self, db: Database, keys: KeyRing) -> None:
+        self.db = db
+        self.deps = Deps(
+            config=RunConfig(base_domain="slipway.test", shared_places=2), db=db, keys=keys,
+            dns=None, acme=None, blueprints=None,  # type: ignore[arg-type] - rows only
+        )  # fmt: skip
+        self.calls: list[str] = []
+        self.inputs: dict[str, RunInputs] = {}
+        self.scripts: dict[str, Script] = {}
+        self.holds: dict[str, asyncio.Event] = {}
+        self.reached: dict[str, asyncio.Event] = {}
+        self.servers: set[str] = set()
+
+    # ---- scripting
+
+    def fail(self, name: str, trouble: str, message: str = "no", *, times: int = 10**6, final: bool = True) -> None:
+        def script(call: int) -> Exception | None:
+            return ApplicationError(message, type=trouble, non_retryable=final) if call <= times else None
+
+        self.scripts[name] = script
+
+    def heal(self, name: str) -> None:
+        self.scripts.pop(name, None)
+
+    def hold(self, name: str) -> asyncio.Event:
+        self.reached[name] = asyncio.Event()
+        self.holds[name] = asyncio.Event()
+        return self.reached[name]
+
+    @property
+    def count(self) -> Counter[str]:
+        return Counter(self.calls)
+
+    async def _act(self, name: str, inputs: RunInputs | None = None) -> None:
+        self.calls.append(name)
+        if inputs is not None:
+            self.inputs[name] = inputs
+        if name in self.holds:
+            self.reached[name].set()
+            while not self.holds[name].is_set():
+                activity.heartbeat()
+                await asyncio.sleep(0.05)
+        error = self.scripts.get(name, lambda call: None)(self.count[name])
+        if error is not None:
+            raise error
+
+    # ---- the remote activities
+
+    @activity.defn
+    async def quote_server(self, call: QuoteCall) -> ServerQuote:
+        await self._act("quote_server", call.inputs)
+        return ServerQuote(product=call.inputs.product or "bladevps-x4", availability_zone="ams0",
+                           operating_system="debian-13", price_cents_month=2000)  # fmt: skip
+
+    @activity.defn
+    async def create_server(self, call: StepCall) -> ServerFound:
+        await self._act("create_server", call.inputs)
+        self.servers.add(call.deployment_id)
+        async with self.db.begin() as session:
+            facts = await load(session, call.deployment_id)
+            facts.server.provider_instance_id = f"demo-{facts.server.vps_name}-{call.deployment_id[-6:]}"
+            intent = await session.get_one(ServerIntent, facts.intent.id)  # type: ignore[union-attr]
+            intent.state, intent.sends = IntentState.ADOPTED, 1
+        return ServerFound(vps_id="", provider_ref="demo-vps1")
+
+    @activity.defn
+    async def await_server(self, call: StepCall) -> ServerFound:
+        await self._act("await_server")
+        async with self.db.begin() as session:
+            (await load(session, call.deployment_id)).server.vps_ip = "192.0.2.10"
+        return ServerFound(vps_id="", provider_ref="demo-vps1", address="192.0.2.10")
+
+    @activity.defn
+    async def destroy_server(self, call: DestroyCall) -> Destroyed:
+        await self._act("destroy_server")
+        self.servers.discard(call.deployment_id)
+        async with self.db.begin() as session:
+            vps = (await load(session, call.deployment_id)).vps
+            if vps is not None:
+                vps.lifecycle = Lifecycle.TERMINATED
+        return Destroyed(provider_ref="demo-vps1")
+
+    @activity.defn
+    async def prove_server_absent(self, call: StepCall) -> Absence:
+        await self._act("prove_server_absent")
+        return Absence(what="server", evidence="404", at=datetime.now(UTC))
+
+    @activity.defn
+    async def prove_name_absent(self, call: StepCall) -> Absence:
+        await self._act("prove_name_absent")
+        return Absence(what="name", evidence="NXDOMAIN", at=datetime.now(UTC))
+
+    @activity.defn
+    async def prove_host_silent(self, call: StepCall) -> Absence:
+        await self._act("prove_host_silent")
+        return Absence(what="ports", evidence="closed", at=datetime.now(UTC))
+
+    @activity.defn
+    async def make_csr(self, call: StepCall) -> CertificateRequest:
+        await self._act("make_csr")
+        return CertificateRequest(deployment_id=call.deployment_id, csr_pem="CSR")
+
+    @activity.defn
+    async def issue_certificate(self, call: CertificateRequest) -> CertificateIssued:
+        await self._act("issue_certificate", call.inputs)
+        return CertificateIssued(certificate_id="c", serial="1", not_after=datetime.now(UTC) + timedelta(days=90))
+
+    def plain(self) -> list[Callable[..., Any]]:
+        names = ("publish_dns", "withdraw_dns", "await_ssh", "set_up_server", "transfer_files", "write_env",
+                 "start_services", "configure_tls", "run_migrations", "remove_application", "health_check")  # fmt: skip
+
+        def make(name: str) -> Callable[..., Any]:
+            @activity.defn(name=name)
+            async def run(call: StepCall) -> None:
+                await self._act(name, call.inputs)
+
+            return run
+
+        return [make(name) for name in names]
+
+    # ---- running
+
+    def workers(self, client: Client) -> list[Worker]:
+        records, sweeps = RecordActivities(self.deps), SweepActivities(self.deps)
+        rows = [records.record, records.reserve, records.preview, records.note_price, records.open_server,
+                records.activate, records.release, records.end, sweeps.start_unstarted]  # fmt: skip
+        remote = [self.quote_server, self.create_server, self.await_server, self.destroy_server,
+                  self.prove_server_absent, self.prove_name_absent, self.prove_host_silent, self.make_csr,
+                  self.issue_certificate, *self.plain()]  # fmt: skip
+        return [
+            Worker(client, task_queue=ids.RUNS_QUEUE, workflows=list(WORKFLOWS), activities=rows,
+                   workflow_runner=sandbox_runner()),
+            *(Worker(client, task_queue=queue, activities=remote)
+              for queue in (ids.cloud_queue("transip"), ids.HOSTS_QUEUE, ids.EDGE_QUEUE)),
+        ]  # fmt: skip
+
+    async def order(self, slug: str, kind: str = "dedicated", **policy: float) -> ProvisionOrder:
+        """Commit the rows of an order, as the front door does."""
+        async with self.db.begin() as session:
+            organization = Organization(id=new_id(), name=slug.title(), slug=slug)
+            session.add(organization)
+            await session.flush()
+            row = Deployment(
+                id=new_id(), organization_id=organization.id, deployment_type=kind, tier="professional", slug=slug,
+                assigned_subdomain=f"{slug}.slipway.test", inputs={"policy": policy}, admin_email="a@example.com",
+                admin_name="A",
+            )  # fmt: skip
+            session.add(row)
+        return ProvisionOrder(
+            deployment_id=str(row.id), slug=slug, fqdn=row.assigned_subdomain, deployment_type=DeploymentType(kind),
+            tier=Tier.PROFESSIONAL, policy=RunPolicy(**policy),
+        )  # fmt: skip
+
+    async def start(self, client: Client, order: ProvisionOrder) -> WorkflowHandle[Provisioning, str]:
+        return await client.start_workflow(
+            Provisioning.run, order, id=ids.provisioning_workflow_id(order.deployment_id), task_queue=ids.RUNS_QUEUE
+        )
+
+    async def row(self, order: ProvisionOrder) -> Deployment:
+        async with self.db.begin() as session:
+            return (await load(session, order.deployment_id)).deployment
+
+    async def vps(self, order: ProvisionOrder) -> VpsInstance | None:
+        async with self.db.begin() as session:
+            return (await load(session, order.deployment_id)).vps
+
+
+async def until_parked(handle: WorkflowHandle[Any, Any], *steps: str) -> None:
+    """Wait until exactly these steps wait for an operator."""
+    for _ in range(400):
+        progress = await handle.query(Provisioning.progress)
+        if {wait.step for wait in progress.parked} == set(steps):
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"parked are {progress.parked}, expected {steps}")

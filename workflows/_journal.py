@@ -1,0 +1,117 @@
+"""The run's own record: events in order, one writer, many events a batch; and what operators see in Temporal's UI."""
+
+from __future__ import annotations
+
+import asyncio
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey
+
+from activities.records import RecordActivities
+from domain.journal import JournalBatch, Projection, StepEvent
+from domain.provisioning import Parked
+from domain.statuses import Attention, DeploymentStatus, Phase, StepState
+from domain.steps import BY_NAME, Step
+from workflows._options import LOCAL
+
+STATUS = SearchAttributeKey.for_keyword("SlipwayStatus")
+STUCK_STEP = SearchAttributeKey.for_keyword("SlipwayStuckStep")
+ATTENTION = SearchAttributeKey.for_keyword("SlipwayAttention")
+PROVIDER = SearchAttributeKey.for_keyword("SlipwayProvider")
+SLUG = SearchAttributeKey.for_keyword("SlipwaySlug")
+
+_MARKS = {
+    StepState.STARTED: "▶ running", StepState.DONE: "✔ done", StepState.PARKED: "⏸ **waits for an operator**",
+    StepState.ESCALATED: "⏰ **deadline passed**", StepState.UNDOING: "↩ undoing", StepState.UNDONE: "↩ undone",
+    StepState.UNDO_PARKED: "⏸ **undo waits for an operator**", StepState.RETRIED: "▶ retried",
+}  # fmt: skip
+
+
+class Journal:
+    """Collects events and writes them through one local activity at a time, so that rows keep the story's order."""
+
+    def __init__(self, deployment_id: str, family: str, steps: tuple[Step, ...], status: DeploymentStatus) -> None:
+        self._deployment_id = deployment_id
+        self._family = family
+        self._steps = steps
+        self._states: dict[str, StepState] = {}
+        self._pending: list[StepEvent] = []
+        self._writer: asyncio.Task[None] | None = None
+        self._shown: tuple[str, str, str] | None = None
+        self.seq = 0
+        self.shown = Projection(status=status, phase=Phase.RUNNING, attention=Attention.NONE)
+
+    def note(self, step: str, state: StepState, message: str, **data: object) -> None:
+        """Add an event; it is written soon, in order, once."""
+        self.seq += 1
+        if state is not StepState.NOTE:
+            self._states[step] = state
+        self._pending.append(
+            StepEvent(seq=self.seq, step=step, state=state, message=message, at=workflow.now(), data=data)
+        )
+        self._tell_temporal()
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write())
+
+    def show(self, **changes: object) -> None:
+        """Change what the deployment's row shows from the next event on."""
+        self.shown = self.shown.model_copy(update=changes)
+
+    def show_parked(self, parked: list[Parked]) -> None:
+        worst = Attention.NONE
+        if parked:
+            late = any(wait.until <= workflow.now() for wait in parked)
+            worst = Attention.ESCALATED if late or self.shown.attention == Attention.ESCALATED else (
+                Attention.AWAITING_OPERATOR)  # fmt: skip
+        newest = parked[-1] if parked else None
+        self.show(
+            parked=parked,
+            attention=worst,
+            error_code=newest.trouble if newest else None,
+            error_message=newest.message if newest else None,
+        )
+
+    async def written(self) -> None:
+        """Wait until everything noted so far is in PostgreSQL."""
+        while self._writer is not None and not self._writer.done():
+            await asyncio.shield(self._writer)
+
+    async def _write(self) -> None:
+        # One turn of the loop first: what is noted in the same moment travels in one batch.
+        await asyncio.sleep(0)
+        while self._pending:
+            events, self._pending = self._pending, []
+            await workflow.execute_local_activity_method(
+                RecordActivities.record,
+                JournalBatch(
+                    deployment_id=self._deployment_id,
+                    run_id=workflow.info().run_id,
+                    family=self._family,
+                    events=events,
+                    projection=self.shown,
+                ),
+                **LOCAL,
+            )
+
+    def _tell_temporal(self) -> None:
+        lines = [f"**{self.shown.phase}** · {self.shown.status_message}", ""]
+        for step in self._steps:
+            state = self._states.get(step.name)
+            lines.append(f"- {step.title}: {_MARKS.get(state, state) if state else 'to do'}")
+        for wait in self.shown.parked:
+            lines += [
+                "",
+                f"**{BY_NAME[wait.step].title}** waits since {wait.since:%Y-%m-%d %H:%M} until "
+                f"{wait.until:%Y-%m-%d %H:%M} UTC for the {wait.owner}: `{wait.trouble}` {wait.message[:500]}",
+                "",
+                'Send signal `retry` (optional input `{"step": "…", "changes": {…}}`) or `rollback`.',
+            ]
+        workflow.set_current_details("\n".join(lines))
+        stuck = ",".join(wait.step for wait in self.shown.parked) or "none"
+        seen = (self.shown.phase if self.shown.phase != Phase.RUNNING else self.shown.status,
+                self.shown.attention, stuck)  # fmt: skip
+        if seen != self._shown:
+            self._shown = seen
+            workflow.upsert_search_attributes(
+                [STATUS.value_set(str(seen[0])), ATTENTION.value_set(str(seen[1])), STUCK_STEP.value_set(stuck)]
+            )

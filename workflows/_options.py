@@ -1,0 +1,83 @@
+"""One table: where each activity runs, how long one try may take, how long it is retried before its step parks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from temporalio.common import RetryPolicy
+
+from domain import ids
+from domain.provisioning import RunPolicy
+
+
+class Options(NamedTuple):
+    queue: str  # "cloud" is completed with the provider's name
+    attempt: timedelta  # one try
+    patience: float = 1.0  # automatic retries, in units of RunPolicy.automatic_minutes
+    heartbeat: timedelta | None = timedelta(seconds=30)
+    first_retry: timedelta = timedelta(seconds=2)
+    slowest_retry: timedelta = timedelta(seconds=20)
+
+
+def _s(seconds: float) -> timedelta:
+    return timedelta(seconds=seconds)
+
+
+CLOUD = "cloud"
+HOSTS = ids.HOSTS_QUEUE
+EDGE = ids.EDGE_QUEUE
+
+# Settling an order must outlast the cloud's late-accept window, hence more patience at the cloud than elsewhere.
+ACTIVITIES: dict[str, Options] = {
+    "quote_server": Options(CLOUD, _s(60)),
+    "create_server": Options(CLOUD, _s(120), patience=3),
+    "await_server": Options(CLOUD, _s(60)),
+    "destroy_server": Options(CLOUD, _s(120), patience=6),
+    "prove_server_absent": Options(CLOUD, _s(60), patience=2),
+    "publish_dns": Options(EDGE, _s(120)),
+    "withdraw_dns": Options(EDGE, _s(120)),
+    "prove_name_absent": Options(EDGE, _s(120), patience=2),
+    "issue_certificate": Options(EDGE, _s(300), patience=1.5),
+    "health_check": Options(EDGE, _s(180)),
+    "prove_host_silent": Options(EDGE, _s(120), patience=2),
+    "await_ssh": Options(HOSTS, _s(60)),
+    "set_up_server": Options(HOSTS, _s(900), patience=2),
+    "transfer_files": Options(HOSTS, _s(180)),
+    "write_env": Options(HOSTS, _s(120)),
+    "start_services": Options(HOSTS, _s(900), patience=2),
+    "make_csr": Options(HOSTS, _s(120)),
+    "configure_tls": Options(HOSTS, _s(180)),
+    "run_migrations": Options(HOSTS, _s(600)),
+    "remove_application": Options(HOSTS, _s(300)),
+}
+
+
+def name_of(activity: Callable[..., Any]) -> str:
+    return activity.__name__
+
+
+def activity_options(name: str, provider: str, policy: RunPolicy) -> dict[str, Any]:
+    """Keyword arguments for workflow.execute_activity. Attempts are not counted: a deploy must not use them up."""
+    options = ACTIVITIES[name]
+    budget = timedelta(minutes=policy.automatic_minutes) * options.patience
+    return {
+        "task_queue": ids.cloud_queue(provider) if options.queue == CLOUD else options.queue,
+        "start_to_close_timeout": options.attempt,
+        "schedule_to_close_timeout": max(budget, options.attempt),
+        "heartbeat_timeout": options.heartbeat,
+        "retry_policy": RetryPolicy(
+            initial_interval=options.first_retry, backoff_coefficient=1.5, maximum_interval=options.slowest_retry
+        ),
+    }
+
+
+# Row-only work inside the workflow's own worker. PostgreSQL being away delays it and never fails it.
+LOCAL: dict[str, Any] = {
+    "start_to_close_timeout": timedelta(seconds=10),
+    "local_retry_threshold": timedelta(seconds=5),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(milliseconds=200), backoff_coefficient=2, maximum_interval=timedelta(seconds=10)
+    ),
+}

@@ -1,0 +1,200 @@
+"""The step machinery, once: undo before effect, automatic retries, park, operator decisions, rollback.
+
+A workflow inherits `OperatedRun` and writes its story with `step`, `together` and `roll_back`. Every wait in here has a
+name (its step), a deadline (`until`, after which it escalates and gets a new one) and an owner.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TypeVar
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.workflow import ActivityCancellationType
+
+from domain.errors import Trouble, clip
+from domain.provisioning import Parked, RunPolicy
+from domain.statuses import Attention, Phase, StepState
+from domain.steps import BY_NAME, Step
+from workflows._decisions import Decisions
+from workflows._options import activity_options, name_of
+
+T = TypeVar("T")
+
+
+class RollbackRequested(Exception):
+    """An operator decided to roll back; unwinds the story to its one except block."""
+
+
+class OperatedRun(Decisions):
+    """Base of every workflow that operators may retry or roll back."""
+
+    policy: RunPolicy
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._undos: list[tuple[str, Callable[[], Awaitable[object]]]] = []
+
+    # ---- the story's verbs ------------------------------------------------------------------------------------------
+
+    async def step(
+        self, name: str, do: Callable[[], Awaitable[T]], *, undo: Callable[[], Awaitable[object]] | None = None
+    ) -> T:
+        """Run one step until it is done. Its undo is remembered first, because an effect may be half done."""
+        step = BY_NAME[name]
+        if undo is not None:
+            self._undos.append((name, undo))
+        self._running.append(name)
+        attempt = 0
+        try:
+            while True:
+                self._check_leaving()
+                attempt += 1
+                self.journal.show(status_message=step.message)
+                self.journal.note(name, StepState.STARTED, step.message, attempt=attempt)
+                try:
+                    result = await do()
+                except ActivityError as error:
+                    if is_cancelled_exception(error):
+                        raise
+                    await self._park(step, error)
+                    continue
+                self._done.append(name)
+                self.journal.note(name, StepState.DONE, "", attempt=attempt)
+                return result
+        finally:
+            self._running.remove(name)
+
+    async def together(self, *branches: Awaitable[object]) -> None:
+        """Run branches side by side. If one leaves, the others are cancelled, in order, and waited for."""
+        tasks = [asyncio.ensure_future(branch) for branch in branches]
+        try:
+            for finished in workflow.as_completed(tasks):
+                await finished
+        except BaseException:
+            self._leaving = True
+            for task in tasks:
+                task.cancel()
+            for task in tasks:
+                await _settled(task)
+            raise
+
+    async def effect(self, activity: Callable[..., Awaitable[T]], argument: object, *, summary: str = "") -> T:
+        """Execute one activity by the options table. Cancelling waits for it: an undo must not overtake its effect."""
+        name = name_of(activity)
+        result: T = await workflow.execute_activity_method(
+            activity,
+            argument,
+            cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+            summary=summary or BY_NAME[name].title if name in BY_NAME else summary or name.replace("_", " "),
+            **activity_options(name, self.inputs.provider, self.policy),
+        )
+        return result
+
+    async def roll_back(self, why: str) -> None:
+        """Run the undos in reverse. Each is retried, then parked; none is skipped."""
+        self._leaving = True
+        self._parked.clear()
+        self.journal.show(phase=Phase.ROLLING_BACK, status_message=f"Rolling back: {why}")
+        self.journal.show_parked([])
+        self.journal.note("rollback", StepState.NOTE, f"Rolling back: {why}")
+        while self._undos:
+            name, undo = self._undos[-1]
+            await self.undo(name, undo)
+            self._undos.pop()
+
+    async def undo(self, name: str, undo: Callable[[], Awaitable[T]]) -> T:
+        step = BY_NAME[name]
+        while True:
+            self.journal.note(name, StepState.UNDOING, f"Undoing: {step.title}")
+            try:
+                result = await undo()
+            except ActivityError as error:
+                if is_cancelled_exception(error):
+                    raise
+                await self._park(step, error, undoing=True)
+                continue
+            self.journal.note(name, StepState.UNDONE, "")
+            return result
+
+    # ---- waiting for an operator ------------------------------------------------------------------------------------
+
+    async def _park(self, step: Step, error: ActivityError, *, undoing: bool = False) -> None:
+        """Wait for a decision about this step. Returns to retry; raises RollbackRequested to leave."""
+        trouble, message = describe(error)
+        patience = timedelta(hours=self.policy.park_hours)
+        inputs = self.inputs.model_dump(mode="json")
+        wait = Parked(
+            step=step.name,
+            trouble=trouble,
+            message=message,
+            since=workflow.now(),
+            until=workflow.now() + patience,
+            owner=step.owner,
+            undoing=undoing,
+            editable=list(step.editable),
+            current={name: inputs[name] for name in step.editable},
+        )
+        self._parked[step.name] = wait
+        self._retried.discard(step.name)
+        self.journal.show_parked(list(self._parked.values()))
+        state = StepState.UNDO_PARKED if undoing else StepState.PARKED
+        self.journal.note(step.name, state, f"{step.title} waits for an operator: {message}", trouble=trouble)
+        try:
+            while not self._decided(step.name, undoing):
+                try:
+                    await workflow.wait_condition(
+                        lambda: self._decided(step.name, undoing),
+                        timeout=wait.until - workflow.now(),
+                        timeout_summary=f"{step.title} waits for the {wait.owner}",
+                    )
+                except TimeoutError:
+                    self._escalate(step, wait, patience)
+        finally:
+            self._parked.pop(step.name, None)
+            self._retried.discard(step.name)
+            if self.journal.shown.attention == Attention.ESCALATED and not self._parked:
+                self.journal.show(attention=Attention.NONE)
+            self.journal.show_parked(list(self._parked.values()))
+        if self._rollback is not None and not undoing:
+            raise RollbackRequested
+        self.journal.note(step.name, StepState.RETRIED, f"{step.title} is retried")
+
+    def _decided(self, step: str, undoing: bool) -> bool:
+        return step in self._retried or (self._rollback is not None and not undoing)
+
+    def _escalate(self, step: Step, wait: Parked, patience: timedelta) -> None:
+        self.journal.show(attention=Attention.ESCALATED)
+        wait.until = workflow.now() + patience
+        self.journal.note(
+            step.name, StepState.ESCALATED, f"Nobody decided about {step.title} in time; a server may be paid for"
+        )
+
+    def _check_leaving(self) -> None:
+        # A cancellation that meets an activity's normal end is swallowed by the await; look again at every boundary.
+        if self._leaving or workflow.cancellation_reason() is not None:
+            raise asyncio.CancelledError
+
+
+def describe(error: ActivityError) -> tuple[str, str]:
+    """(trouble, sentence) of a failed activity: str(ActivityError) itself says nothing."""
+    cause: BaseException | None = error.cause
+    last: BaseException | None = cause
+    # A budget that ran out hides the trouble that used it up one level down.
+    while last is not None and not isinstance(last, ApplicationError) and last.__cause__ is not None:
+        last = last.__cause__
+    if isinstance(last, ApplicationError):
+        return last.type or Trouble.UNEXPECTED, clip(last.message)
+    return Trouble.UNEXPECTED, clip(str(cause or error))
+
+
+async def _settled(task: asyncio.Future[object]) -> None:
+    """Wait for a cancelled branch to end; how it ended does not matter any more, unless it is a bug."""
+    try:
+        await task
+    except BaseException as error:
+        if not isinstance(error, RollbackRequested) and not is_cancelled_exception(error):
+            raise

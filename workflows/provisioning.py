@@ -1,0 +1,176 @@
+"""Provisioning: from an order to a running, proven server. Read `run` and `_tell`; the rest is one line a step."""
+
+from __future__ import annotations
+
+from activities.certificates import CertificateActivities
+from activities.health import HealthActivities
+from activities.hosts import HostActivities
+from activities.names import NameActivities
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError, is_cancelled_exception
+
+from activities.records import RecordActivities
+from activities.servers import ServerActivities
+from domain.provisioning import (
+    AbsenceReport,
+    CertificateRequest,
+    DestroyCall,
+    Destroyed,
+    EndCall,
+    PriceNote,
+    ProvisionOrder,
+    QuoteCall,
+    Reservation,
+    StepCall,
+)
+from domain.statuses import DeploymentStatus, DeploymentType, Phase, StepState
+from domain.steps import steps_for
+from workflows._journal import PROVIDER, SLUG, Journal
+from workflows._options import LOCAL
+from workflows._steps import OperatedRun, RollbackRequested
+
+
+@workflow.defn
+class Provisioning(OperatedRun):
+    @workflow.init
+    def __init__(self, order: ProvisionOrder) -> None:
+        super().__init__()
+        self.order = order
+        self.inputs = order.inputs
+        self.policy = order.policy
+        self.destroyed = Destroyed()
+        steps = steps_for(order.deployment_type, new_server=True)
+        self.journal = Journal(order.deployment_id, "provisioning", steps, DeploymentStatus.PROVISIONING)
+
+    @workflow.run
+    async def run(self, order: ProvisionOrder) -> str:
+        workflow.upsert_search_attributes(
+            [SLUG.value_set(order.slug), PROVIDER.value_set(self.inputs.provider)])  # fmt: skip
+        try:
+            return await self._tell()
+        except BaseException as error:
+            # Only an operator's decision or a cancellation undoes a customer's server; a bug fails the workflow task.
+            if not isinstance(error, RollbackRequested) and not is_cancelled_exception(error):
+                raise
+            cancelled = is_cancelled_exception(error)
+            await self._take_back(Phase.CANCELLED if cancelled else Phase.ROLLED_BACK)
+            if cancelled:
+                raise
+            raise ApplicationError("rolled back", type="RolledBack", non_retryable=True) from None
+
+    async def _tell(self) -> str:
+        place = await self._reserve()
+        if place.new_server:
+            await self._create_server()
+            await self._await_server()
+        await self.together(self._publish_dns(), self._prepare_host())
+        await self._health_check()
+        return await self._activate()
+
+    async def _prepare_host(self) -> None:
+        await self._await_ssh()
+        await self._set_up_server()
+        await self.together(self._deploy_application(), self._secure())
+
+    async def _deploy_application(self) -> None:
+        await self.step(
+            "transfer_files", lambda: self.effect(HostActivities.transfer_files, self._call()),
+            undo=self._remove_application if self.order.deployment_type is DeploymentType.SHARED else None)  # fmt: skip
+        await self.step("write_env", lambda: self.effect(HostActivities.write_env, self._call()))
+        await self.step("start_services", lambda: self.effect(HostActivities.start_services, self._call()))
+        await self.step("run_migrations", lambda: self.effect(HostActivities.run_migrations, self._call()))
+
+    async def _secure(self) -> None:
+        request: CertificateRequest = await self.step(
+            "make_csr", lambda: self.effect(HostActivities.make_csr, self._call()))  # fmt: skip
+        await self.step("issue_certificate", lambda: self.effect(
+            CertificateActivities.issue_certificate, request.model_copy(update={"inputs": self.inputs})))  # fmt: skip
+        await self.step("configure_tls", lambda: self.effect(HostActivities.configure_tls, self._call()))
+
+    # ---- the steps --------------------------------------------------------------------------------------------------
+
+    async def _reserve(self) -> Reservation:
+        return await self.step("reserve", self._reserve_rows, undo=self._release)
+
+    async def _reserve_rows(self) -> Reservation:
+        place: Reservation = await workflow.execute_local_activity_method(
+            RecordActivities.reserve, self._call(), **LOCAL
+        )
+        if place.new_server:
+            quote = await self.effect(
+                ServerActivities.quote_server, QuoteCall(tier=self.order.tier, inputs=self.inputs),
+                summary="Ask the price")  # fmt: skip
+            note = PriceNote(deployment_id=self.order.deployment_id, quote=quote)
+            await workflow.execute_local_activity_method(RecordActivities.note_price, note, **LOCAL)
+        return place
+
+    async def _create_server(self) -> None:
+        await self.step("create_server", lambda: self.effect(ServerActivities.create_server, self._call()),
+                        undo=self._destroy_server)  # fmt: skip
+
+    async def _await_server(self) -> None:
+        await self.step("await_server", lambda: self.effect(ServerActivities.await_server, self._call()))
+
+    async def _publish_dns(self) -> None:
+        await self.step("publish_dns", lambda: self.effect(NameActivities.publish_dns, self._call()),
+                        undo=lambda: self.effect(NameActivities.withdraw_dns, self._call()))  # fmt: skip
+
+    async def _await_ssh(self) -> None:
+        await self.step("await_ssh", lambda: self.effect(HostActivities.await_ssh, self._call()))
+        # Requirement R548: ready means running, with an address, and answering over SSH with its own key.
+        self.journal.show(status=DeploymentStatus.VPS_READY, status_message="VPS ready, starting deployment")
+        self.journal.note("await_ssh", StepState.NOTE, "VPS ready, starting deployment")
+
+    async def _set_up_server(self) -> None:
+        self.journal.show(status=DeploymentStatus.DEPLOYING)
+        await self.step("set_up_server", lambda: self.effect(HostActivities.set_up_server, self._call()))
+        await workflow.execute_local_activity_method(RecordActivities.open_server, self._call(), **LOCAL)
+
+    async def _health_check(self) -> None:
+        await self.step("health_check", lambda: self.effect(HealthActivities.health_check, self._call()))
+
+    async def _activate(self) -> str:
+        url: str = await self.step(
+            "activate",
+            lambda: workflow.execute_local_activity_method(RecordActivities.activate, self._call(), **LOCAL),
+        )
+        self.journal.show(status=DeploymentStatus.ACTIVE, phase=Phase.ACTIVE, status_message=f"Active at {url}")
+        self.journal.note("activate", StepState.ENDED, f"Deployment complete: {url}")
+        await self.journal.written()
+        return url
+
+    # ---- taking it back ---------------------------------------------------------------------------------------------
+
+    async def _take_back(self, phase: Phase) -> None:
+        why = (
+            "cancelled" if phase is Phase.CANCELLED else (self._rollback.reason if self._rollback else "") or "decided"
+        )
+        await self.roll_back(why)
+        report = await self._prove_absence()
+        await workflow.execute_local_activity_method(
+            RecordActivities.end,
+            EndCall(deployment_id=self.order.deployment_id, phase=phase, absence=report), **LOCAL)  # fmt: skip
+        self.journal.show(status=DeploymentStatus.FAILED, phase=phase, status_message=f"{phase.replace('_', ' ')}")
+        self.journal.note("rollback", StepState.ENDED, f"Everything was taken back ({why})")
+        await self.journal.written()
+
+    async def _prove_absence(self) -> AbsenceReport:
+        report = AbsenceReport(still_billed=self.destroyed.still_billed, billed_until=self.destroyed.billed_until)
+        for check in (NameActivities.prove_name_absent, *(() if self.destroyed.kept else (
+                ServerActivities.prove_server_absent, HealthActivities.prove_host_silent))):  # fmt: skip
+            proof = await self.undo("prove_absence", lambda check=check: self.effect(check, self._call()))  # type: ignore[misc]
+            report.proofs.append(proof)
+        return report
+
+    async def _destroy_server(self) -> None:
+        call = DestroyCall(deployment_id=self.order.deployment_id, immediately=True)
+        self.destroyed = await self.effect(ServerActivities.destroy_server, call, summary="Cancel the server")
+
+    async def _remove_application(self) -> None:
+        await self.effect(HostActivities.remove_application, self._call(), summary="Remove the application")
+
+    async def _release(self) -> None:
+        await workflow.execute_local_activity_method(RecordActivities.release, self._call(), **LOCAL)
+
+    def _call(self) -> StepCall:
+        return StepCall(deployment_id=self.order.deployment_id, inputs=self.inputs)

@@ -1,0 +1,74 @@
+"""Termination: an active instance goes away, in order, with proof, and with what is still billed written down."""
+
+from __future__ import annotations
+
+from activities.health import HealthActivities
+from activities.hosts import HostActivities
+from activities.names import NameActivities
+from temporalio import workflow
+
+from activities.records import RecordActivities
+from activities.servers import ServerActivities
+from domain.provisioning import AbsenceReport, DestroyCall, Destroyed, EndCall, StepCall, TerminationOrder
+from domain.statuses import DeploymentStatus, DeploymentType, Phase, StepState
+from domain.steps import TERMINATION
+from workflows._journal import PROVIDER, SLUG, Journal
+from workflows._options import LOCAL
+from workflows._steps import OperatedRun
+
+
+@workflow.defn
+class Termination(OperatedRun):
+    """There is no way back once it has begun, so a parked step can be retried but not rolled back."""
+
+    reversible = False
+
+    @workflow.init
+    def __init__(self, order: TerminationOrder) -> None:
+        super().__init__()
+        self.order = order
+        self.inputs = order.inputs
+        self.policy = order.policy
+        self.journal = Journal(order.deployment_id, "termination", TERMINATION, DeploymentStatus.ACTIVE)
+        self.journal.show(phase=Phase.TERMINATING)
+
+    @workflow.run
+    async def run(self, order: TerminationOrder) -> None:
+        workflow.upsert_search_attributes(
+            [SLUG.value_set(order.slug), PROVIDER.value_set(self.inputs.provider)])  # fmt: skip
+        await self.step("withdraw_dns", lambda: self.effect(NameActivities.withdraw_dns, self._call()))
+        if order.deployment_type is DeploymentType.SHARED:
+            await self.step(
+                "remove_application", lambda: self.effect(HostActivities.remove_application, self._call()))  # fmt: skip
+        destroyed = await self._destroy_server()
+        report = await self._prove_absence(destroyed)
+        await self.step("release", lambda: workflow.execute_local_activity_method(
+            RecordActivities.release, self._call(), **LOCAL))  # fmt: skip
+        await self._end(report)
+
+    async def _destroy_server(self) -> Destroyed:
+        call = DestroyCall(deployment_id=self.order.deployment_id, immediately=self.order.immediately)
+        return await self.step("destroy_server", lambda: self.effect(ServerActivities.destroy_server, call))
+
+    async def _prove_absence(self, destroyed: Destroyed) -> AbsenceReport:
+        report = AbsenceReport(still_billed=destroyed.still_billed, billed_until=destroyed.billed_until)
+        gone = not destroyed.kept and self.order.immediately
+
+        async def prove() -> None:
+            report.proofs = [await self.effect(NameActivities.prove_name_absent, self._call())]
+            if gone:
+                report.proofs.append(await self.effect(ServerActivities.prove_server_absent, self._call()))
+                report.proofs.append(await self.effect(HealthActivities.prove_host_silent, self._call()))
+
+        await self.step("prove_absence", prove)
+        return report
+
+    async def _end(self, report: AbsenceReport) -> None:
+        call = EndCall(deployment_id=self.order.deployment_id, phase=Phase.TERMINATED, absence=report)
+        await workflow.execute_local_activity_method(RecordActivities.end, call, **LOCAL)
+        self.journal.show(phase=Phase.TERMINATED, status_message="Terminated")
+        self.journal.note("release", StepState.ENDED, "Terminated; nothing of it is left")
+        await self.journal.written()
+
+    def _call(self) -> StepCall:
+        return StepCall(deployment_id=self.order.deployment_id, inputs=self.inputs)
