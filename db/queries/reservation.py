@@ -17,6 +17,9 @@ from domain import ids
 from domain.statuses import DeploymentType, IntentState, Lifecycle
 
 
+PLACEMENT_LOCK = 7466892
+
+
 class NoPlace(Exception):
     """The shared server that was asked for has no free place, or takes none."""
 
@@ -35,6 +38,10 @@ async def choose(
     """A place on a shared server, the fullest one first so that whole servers stay free; else a new server."""
     if deployment_type is DeploymentType.DEDICATED:
         return Choice(None, 0)
+    if lock:
+        # One placement at a time. Row locks alone are not enough: who waited for a server that is full by then would
+        # get no row back and order a new server although another one still has room.
+        await session.execute(select(func.pg_advisory_xact_lock(PLACEMENT_LOCK)))
     query = (
         select(VpsInstance)
         .where(VpsInstance.is_shared, VpsInstance.lifecycle == Lifecycle.ACTIVE)

@@ -1,0 +1,116 @@
+"""The event stream: each event once, in commit order, with the newest picture on the row."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+from sqlalchemy import select
+
+from db.models import Deployment, DeploymentEvent
+from db.queries.journal import LogLine, record, write_lines
+from db.session import Database
+from domain.journal import JournalBatch, Projection, StepEvent
+from tests.db.conftest import MakeDeployment
+
+
+def batch(deployment: Deployment, *seqs: int, status: str = "provisioning", run_id: str = "run-1",
+          phase: str = "running") -> JournalBatch:  # fmt: skip
+    events = [StepEvent(seq=n, step="reserve", state="note", message=f"m{n}", at=datetime.now(UTC)) for n in seqs]
+    return JournalBatch(
+        deployment_id=str(deployment.id), run_id=run_id, family="provisioning", events=events,
+        projection=Projection(status=status, phase=phase, attention="none", status_message=f"at {seqs[-1]}"),
+    )  # fmt: skip
+
+
+async def write(db: Database, made: JournalBatch) -> None:
+    async with db.begin() as session:
+        await record(session, made)
+
+
+async def messages(db: Database, deployment: Deployment) -> list[str]:
+    async with db.begin() as session:
+        rows = await session.execute(
+            select(DeploymentEvent.message)
+            .where(DeploymentEvent.deployment_id == deployment.id)
+            .order_by(DeploymentEvent.position)
+        )
+        return list(rows.scalars())
+
+
+async def row(db: Database, deployment: Deployment) -> Deployment:
+    async with db.begin() as session:
+        return await session.get_one(Deployment, deployment.id)
+
+
+async def test_a_batch_written_twice_leaves_one_row_an_event(db: Database, make_deployment: MakeDeployment) -> None:
+    deployment = await make_deployment("twice")
+    for _ in range(2):
+        await write(db, batch(deployment, 1, 2, 3))
+    assert await messages(db, deployment) == ["m1", "m2", "m3"]
+
+
+async def test_an_older_batch_never_replaces_a_newer_picture(db: Database, make_deployment: MakeDeployment) -> None:
+    deployment = await make_deployment("older")
+    await write(db, batch(deployment, 3, 4, status="active"))
+    await write(db, batch(deployment, 1, 2, status="deploying"))
+    found = await row(db, deployment)
+    assert (found.status, found.seq, found.status_message) == ("active", 4, "at 4")
+
+
+async def test_a_new_run_takes_the_row_over(db: Database, make_deployment: MakeDeployment) -> None:
+    deployment = await make_deployment("newrun")
+    await write(db, batch(deployment, 9, status="active"))
+    await write(db, batch(deployment, 1, status="active", run_id="run-2", phase="terminated"))
+    found = await row(db, deployment)
+    assert (found.run_id, found.seq, found.phase) == ("run-2", 1, "terminated")
+    assert found.ended_at is not None
+
+
+async def test_positions_follow_commits_when_many_write_at_once(db: Database, make_deployment: MakeDeployment) -> None:
+    """A reader that remembers the highest position it saw must never miss an event that commits later."""
+    deployment = await make_deployment("busy")
+    done = asyncio.Event()
+    seen: list[int] = []
+
+    async def read() -> None:
+        last = 0
+        while True:
+            finished = done.is_set()
+            async with db.begin() as session:
+                rows = await session.execute(
+                    select(DeploymentEvent.position)
+                    .where(DeploymentEvent.deployment_id == deployment.id, DeploymentEvent.position > last)
+                    .order_by(DeploymentEvent.position)
+                )
+                fresh = list(rows.scalars())
+            if fresh:
+                seen.extend(fresh)
+                last = fresh[-1]
+            elif finished:
+                return
+
+    async def write_some(attempt: int) -> None:
+        for line_no in range(1, 11):
+            async with db.begin() as session:
+                await write_lines(
+                    session, str(deployment.id), run_id="r", family="provisioning", activity_id="1", attempt=attempt,
+                    step="reserve", lines=[LogLine(line_no, "info", "x", datetime.now(UTC))],
+                )  # fmt: skip
+
+    reader = asyncio.create_task(read())
+    await asyncio.gather(*(write_some(attempt) for attempt in range(1, 9)))
+    done.set()
+    await reader
+    assert len(seen) == 80
+    assert len(set(seen)) == 80
+
+
+async def test_lines_delivered_twice_are_kept_once(db: Database, make_deployment: MakeDeployment) -> None:
+    deployment = await make_deployment("lines")
+    lines = [LogLine(n, "out", f"line {n}\x00", datetime.now(UTC)) for n in (1, 2)]
+    for _ in range(2):
+        async with db.begin() as session:
+            await write_lines(session, str(deployment.id), run_id="r", family="provisioning", activity_id="5",
+                              attempt=1, step="set_up_server", lines=lines)  # fmt: skip
+    assert await messages(db, deployment) == ["line 1\ufffd", "line 2\ufffd"]
