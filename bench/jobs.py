@@ -1,0 +1,81 @@
+"""Jobs a second of the whole machinery over a bare Temporal SDK doing as many activities.
+
+Both run on the same server in turns, both with outsides that answer at once. Ours adds steps, undo, journal and rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import statistics
+import time
+import uuid
+from datetime import timedelta
+
+from temporalio import activity, workflow
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from db.keyring import KeyRing
+from db.session import Database
+from domain import ids
+from temporal import sandbox_runner
+from tests.workflows.world import World
+from workflows.provisioning import Provisioning
+
+JOBS, ROUNDS = 40, 3
+# Remote activities of one dedicated run: price, create, await, DNS, SSH, steps 1 to 7 with CSR and certificate.
+REMOTE = 14
+
+
+@activity.defn
+async def nothing(number: int) -> int:
+    return number
+
+
+@workflow.defn
+class Bare:
+    @workflow.run
+    async def run(self, count: int) -> int:
+        for number in range(count):
+            await workflow.execute_activity(nothing, number, start_to_close_timeout=timedelta(seconds=30))
+        return count
+
+
+async def bare(client: Client) -> float:
+    async with Worker(client, task_queue="bare", workflows=[Bare], activities=[nothing],
+                      workflow_runner=sandbox_runner()):  # fmt: skip
+        began = time.perf_counter()
+        handles = await asyncio.gather(*(
+            client.start_workflow(Bare.run, REMOTE, id=f"bare-{uuid.uuid4()}", task_queue="bare") for _ in range(JOBS)
+        ))  # fmt: skip
+        await asyncio.gather(*(handle.result() for handle in handles))
+        return JOBS / (time.perf_counter() - began)
+
+
+async def ours(client: Client, world: World, round_: int) -> float:
+    orders = [await world.order(f"job{round_}x{number}") for number in range(JOBS)]
+    began = time.perf_counter()
+    handles = await asyncio.gather(*(
+        client.start_workflow(Provisioning.run, order, id=ids.provisioning_workflow_id(order.deployment_id),
+                              task_queue=ids.RUNS_QUEUE) for order in orders
+    ))  # fmt: skip
+    await asyncio.gather(*(handle.result() for handle in handles))
+    return JOBS / (time.perf_counter() - began)
+
+
+async def measure(client: Client, url: str) -> dict[str, float]:
+    world = World(Database(url), KeyRing.parse(KeyRing.generate()))
+    plain: list[float] = []
+    full: list[float] = []
+    async with contextlib.AsyncExitStack() as stack:
+        for worker in world.workers(client):
+            await stack.enter_async_context(worker)
+        await ours(client, world, 99)  # imports, caches and connections warm
+        for round_ in range(ROUNDS):
+            plain.append(await bare(client))
+            full.append(await ours(client, world, round_))
+    remote = sum(world.count.values()) / (JOBS * (ROUNDS + 1))
+    await world.db.close()
+    assert abs(remote - REMOTE) < 0.01, f"a run makes {remote} remote activities; set REMOTE to it"
+    return {"ours": statistics.median(full), "bare": statistics.median(plain)}
