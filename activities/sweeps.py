@@ -3,37 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import uuid
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select
 from temporalio import activity
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities._context import Deps
 from activities._errors import mapped
 from db.models import Deployment
-from domain.provisioning import ProvisionOrder, RunInputs
+from db.queries.ordering import mark_started, order_of
 from domain.starting import provisioning_start
-from domain.statuses import DeploymentType, Tier
 
 GRACE = timedelta(seconds=20)  # the front door starts its own row within moments
 BATCH = 100
-
-
-def order_of(row: Deployment) -> ProvisionOrder:
-    """The workflow's input, from the row alone."""
-    inputs = dict(row.inputs)
-    policy = inputs.pop("policy", {})
-    return ProvisionOrder(
-        deployment_id=str(row.id),
-        slug=row.slug,
-        fqdn=row.assigned_subdomain,
-        deployment_type=DeploymentType(row.deployment_type),
-        tier=Tier(row.tier),
-        vps_id=str(row.requested_vps_id) if row.requested_vps_id else None,
-        inputs=RunInputs.model_validate(inputs),
-        policy=policy,
-    )
 
 
 class SweepActivities:
@@ -59,15 +43,11 @@ class SweepActivities:
                     .limit(BATCH)
                 )
             ).scalars()
-            orders = [order_of(row) for row in rows]
+            orders = [order_of(row, self._deps.config.policy) for row in rows]
         client = activity.client()
         for order in orders:
             with contextlib.suppress(WorkflowAlreadyStartedError):
                 await client.start_workflow("Provisioning", order, **provisioning_start(order))
             async with self._deps.db.begin() as session:
-                await session.execute(
-                    update(Deployment)
-                    .where(Deployment.id == order.deployment_id, Deployment.started_at.is_(None))
-                    .values(started_at=func.now())
-                )
+                await mark_started(session, uuid.UUID(order.deployment_id))
         return len(orders)

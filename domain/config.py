@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
+from domain.provisioning import RunPolicy
+
 
 class RunConfig(BaseModel, frozen=True):
     base_domain: str = "recruitiq.nl"
@@ -23,5 +25,4 @@ class RunConfig(BaseModel, frozen=True):
     acme_profile: str = ""
     trust_file: str | None = None  # roots the outside probe trusts; None means the system's
     credentials_days: int = 7
-    late_accept_seconds: float = 600
-    probe_resolve: bool = True  # ask the authoritative servers for the name instead of the machine's resolver
+    policy: RunPolicy = RunPolicy()

@@ -9,6 +9,7 @@ from activities._context import Deps
 from db.keyring import KeyRing
 from db.session import Database
 from domain.config import RunConfig
+from domain.provisioning import RunPolicy
 from providers.acme.client import AcmeClient
 from providers.cloud.base import Cloud
 from providers.cloud.transip import TransIP
@@ -37,7 +38,7 @@ def run_config(settings: Settings) -> RunConfig:
         acme_profile=settings.acme_profile,
         trust_file=str(settings.tls_trust_file) if settings.tls_trust_file else None,
         credentials_days=settings.credentials_days,
-        late_accept_seconds=settings.transip_late_accept_seconds,
+        policy=RunPolicy(automatic_minutes=settings.activity_minutes, park_hours=settings.park_hours),
     )
 
 

@@ -16,7 +16,6 @@ from db.queries.runs import load
 from domain import ids
 from domain.statuses import DeploymentType, IntentState, Lifecycle
 
-
 PLACEMENT_LOCK = 7466892
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import email.utils
 import gzip
 import hashlib
 import shutil
@@ -13,7 +15,25 @@ from sandbox.lab.tools import RecipeError, inside, overlay, run
 # What setting a host up needs ...
 SETUP_PACKAGES = ["docker.io", "docker-cli", "docker-compose", "iptables", "ufw", "nginx", "openssl"]
 # ... and what operators, agents and backups may ask for.
-MORE_PACKAGES = ["nftables", "certbot", "rsync", "jq", "restic", "logrotate", "acl", "fail2ban", "unattended-upgrades", "postgresql-client", "redis-tools", "gnupg", "python3-apt", "apparmor", "dnsutils", "lsof", "htop"]
+MORE_PACKAGES = [
+    "nftables",
+    "certbot",
+    "rsync",
+    "jq",
+    "restic",
+    "logrotate",
+    "acl",
+    "fail2ban",
+    "unattended-upgrades",
+    "postgresql-client",
+    "redis-tools",
+    "gnupg",
+    "python3-apt",
+    "apparmor",
+    "dnsutils",
+    "lsof",
+    "htop",
+]
 
 
 def build_repository(target: Path, base: Path, sources: Sequence[str]) -> None:
@@ -44,8 +64,9 @@ def write_index(folder: Path) -> None:
         for name in ("Packages", "Packages.gz")
         for content in [(folder / name).read_bytes()]
     ]
-    head = "Origin: slipway-lab\nLabel: slipway-lab\nSuite: lab\nArchitectures: all amd64 arm64\nSHA256:\n"
-    (folder / "Release").write_text(head + "\n".join(lines) + "\n")
+    date = email.utils.format_datetime(datetime.datetime.now(datetime.UTC), usegmt=True)
+    head = f"Origin: slipway-lab\nLabel: slipway-lab\nSuite: lab\nArchitectures: all amd64 arm64\nDate: {date}\n"
+    (folder / "Release").write_text(head + "SHA256:\n" + "\n".join(lines) + "\n")
 
 
 def _stanza(package: Path) -> str:

@@ -1,4 +1,4 @@
-"""The disk image of the lab's hosts: a bare Debian 13 as a cloud ships it, and a layer with the usual packages baked in.
+"""The disk image of the lab's hosts: a bare Debian 13 as a cloud ships it, and the usual packages baked in as a layer.
 
 The bare tree holds nothing of Docker, nginx or ufw: installing them is the product's work. What is added to Debian
 here is only what a container needs to behave like a machine, and each addition says why.
@@ -6,7 +6,6 @@ here is only what a container needs to behave like a machine, and each addition 
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -15,7 +14,27 @@ from sandbox.lab.debian import KEYRING, mirror
 from sandbox.lab.tools import inside, overlay, run, write
 
 SUITE = "trixie"
-PACKAGES = ["systemd-sysv", "dbus", "libpam-systemd", "openssh-server", "sudo", "cloud-init", "cron", "curl", "ca-certificates", "gnupg", "less", "kmod", "procps", "iproute2", "iputils-ping", "netbase", "python3-minimal", "openssl", "tzdata"]
+PACKAGES = [
+    "systemd-sysv",
+    "dbus",
+    "libpam-systemd",
+    "openssh-server",
+    "sudo",
+    "cloud-init",
+    "cron",
+    "curl",
+    "ca-certificates",
+    "gnupg",
+    "less",
+    "kmod",
+    "procps",
+    "iproute2",
+    "iputils-ping",
+    "netbase",
+    "python3-minimal",
+    "openssl",
+    "tzdata",
+]
 
 # Controllers of cgroup v1 are read-only in a container and Docker needs to write them. 'bind' is essential: without it
 # the kernel answers "mount point is busy". With cgroup v2 the container's own tree is writable already.
@@ -43,6 +62,8 @@ disable_root: false
 ssh_pwauth: false
 """
 
+# cloud-init's own file already says what it would write: else it restarts sshd in the middle of the first connections.
+CLOUD_INIT_SSHD = "PasswordAuthentication no\n"
 SSHD = "PermitRootLogin prohibit-password\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n"
 # Documentation and translations are half of an installation's time and of no use to a test.
 DPKG_EXCLUDES = (
@@ -52,7 +73,22 @@ DPKG_EXCLUDES = (
     "path-exclude=/usr/share/locale/*",
 )
 # A host's first keys come from its user-data, so nothing else may make any; the rest would only slow a boot.
-MASKED = ["sshd-keygen.service", "systemd-firstboot.service", "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer", "systemd-networkd.service", "systemd-networkd.socket", "systemd-resolved.service", "systemd-timesyncd.service", "systemd-networkd-wait-online.service", "cloud-init-hotplugd.socket", "console-getty.service"]
+MASKED = [
+    "sshd-keygen.service",
+    "systemd-firstboot.service",
+    "apt-daily.timer",
+    "apt-daily-upgrade.timer",
+    "dpkg-db-backup.timer",
+    "e2scrub_all.timer",
+    "fstrim.timer",
+    "systemd-networkd.service",
+    "systemd-networkd.socket",
+    "systemd-resolved.service",
+    "systemd-timesyncd.service",
+    "systemd-networkd-wait-online.service",
+    "cloud-init-hotplugd.socket",
+    "console-getty.service",
+]
 
 
 def debian_sources() -> list[str]:
@@ -80,6 +116,7 @@ def _configure(tree: Path) -> None:
     write(etc / "systemd/system/lab-cgroup-rw.service", CGROUP_SHIM)
     write(etc / "cloud/cloud.cfg.d/90-lab.cfg", CLOUD_CONFIG)
     write(etc / "ssh/sshd_config.d/10-lab.conf", SSHD)
+    write(etc / "ssh/sshd_config.d/50-cloud-init.conf", CLOUD_INIT_SSHD, 0o600)
     # sshd may only answer once cloud-init has put the pinned host key in place.
     drop_in = "[Unit]\nAfter=cloud-init-network.service cloud-init.service\n"
     write(etc / "systemd/system/ssh.service.d/10-lab.conf", drop_in)
@@ -115,4 +152,3 @@ def build_baked(target: Path, base: Path, repository: Path) -> None:
         inside(tree, install, binds=binds)
         source.unlink()
         _forget_identity(tree)
-        os.sync()

@@ -17,7 +17,9 @@ class RecipeError(RuntimeError):
     """A stage of the recipe failed; the message carries the end of what the program said."""
 
 
-def run(argv: Sequence[str | os.PathLike[str]], *, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:
+def run(
+    argv: Sequence[str | os.PathLike[str]], *, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> str:
     """Run to the end and return what was printed."""
     words = [os.fspath(word) for word in argv]
     done = subprocess.run(
@@ -66,3 +68,10 @@ def write(path: Path, text: str, mode: int = 0o644) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     path.chmod(mode)
+
+
+def unmount_below(folder: Path) -> None:
+    """Detach whatever a killed preparation left mounted below a folder."""
+    points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    for point in sorted((p for p in points if Path(p).is_relative_to(folder)), key=len, reverse=True):
+        run(["umount", "-l", point])
