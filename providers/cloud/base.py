@@ -84,7 +84,7 @@ class Cloud(Protocol):
         """Refuse what the cloud would refuse (product, zone, system, lengths) without ordering anything."""
 
     async def order(self, order: ServerOrder) -> OrderReceipt:
-        """Order once. Never repeated in here: Unconfirmed on any doubt, RateLimited/Rejected only when surely refused."""
+        """Order once; never repeated in here. Unconfirmed on any doubt; RateLimited or Rejected when surely refused."""
 
     async def find(self, correlation: str) -> list[CloudServer]:
         """Every server that carries the token, in its description or tags; complete over all pages."""

@@ -1,0 +1,88 @@
+"""Things that go wrong on the way: rules kept in the store, and the real cutting of a connection."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from starlette.types import Message, Receive, Scope, Send
+
+from sandbox.transip.records import Fault
+from sandbox.transip.store import Store
+
+GARBAGE = '{"vpss": [{"name": "half-an-ans'
+
+
+class Faults:
+    """Rules are used in the order in which they were added; a spent one is removed."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def add(self, fault: Fault) -> Fault:
+        re.compile(fault.match.method)
+        re.compile(fault.match.path)
+        with self._store.transaction():
+            added = fault.model_copy(update={"id": self._store.next("fault")})
+            self._store.put(str(added.id), added)
+        return added
+
+    def all(self) -> list[Fault]:
+        return self._store.all(Fault)
+
+    def clear(self) -> None:
+        with self._store.transaction():
+            for fault in self.all():
+                self._store.delete(Fault, str(fault.id))
+
+    def take(self, method: str, path: str) -> Fault | None:
+        """The rule for this call, counted down."""
+        for fault in self.all():
+            same_path = any(re.search(fault.match.path, form) for form in (path, f"/v6{path}"))
+            if same_path and re.fullmatch(fault.match.method, method, re.IGNORECASE):
+                if fault.times is not None and fault.times <= 1:
+                    self._store.delete(Fault, str(fault.id))
+                elif fault.times is not None:
+                    self._store.put(str(fault.id), fault.model_copy(update={"times": fault.times - 1}))
+                return fault
+        return None
+
+
+async def cut(receive: Receive) -> None:
+    """Drop the connection without a byte of an answer: the client sees it end in the middle of nothing.
+
+    The server hands its transport to nobody, but `receive` is a method of its request cycle, which holds it.
+    """
+    transport = getattr(getattr(receive, "__self__", None), "transport", None)
+    if transport is None:
+        raise ConnectionResetError("the sandbox cut this connection")
+    transport.abort()
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def send_text(send: Send, status: int, text: str, *, headers: dict[str, str], kind: str) -> None:
+    body = text.encode()
+    fields = {"content-type": kind, "content-length": str(len(body)), **headers}
+    raw = [(name.lower().encode(), value.encode()) for name, value in fields.items()]
+    await send({"type": "http.response.start", "status": status, "headers": raw})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def send_error(send: Send, status: int, text: str, headers: dict[str, str]) -> None:
+    """TransIP's error shape; an empty sentence gives an empty body, as real answers may have."""
+    await send_text(send, status, json.dumps({"error": text}) if text else "", headers=headers,
+                    kind="application/json")  # fmt: skip
+
+
+async def handled_unheard(app: Any, scope: Scope, receive: Receive) -> int:
+    """Let the call be handled and throw its answer away; returns the status nobody will see."""
+    status = 0
+
+    async def forget(message: Message) -> None:
+        nonlocal status
+        status = message.get("status", status)
+
+    await app(scope, receive, forget)
+    return status
