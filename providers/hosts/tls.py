@@ -1,0 +1,82 @@
+"""Step 5 on the host: a key that never leaves it, a CSR for it, and nginx with the certificate that came back."""
+
+from __future__ import annotations
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+
+from providers.errors import CommandFailed, InvalidInput
+from providers.hosts import commands
+from providers.hosts.application import Application
+from providers.hosts.commands import as_root
+from providers.hosts.packages import Say
+from providers.hosts.ssh import Host
+
+
+async def make_csr(host: Host, app: Application, say: Say) -> str:
+    """A CSR for the application's name, by the key on the host, which is made on first use only. PEM."""
+    context = app.context
+    await host.run(commands.make_directories([context.tls_dir], mode="0700"), show="command")
+    if await host.exists(context.key_file):
+        await say("TLS key: already present")
+    else:
+        draft = f"{context.key_file}.new"
+        await host.run(commands.make_key(draft), show="command")
+        await host.run(commands.rename(draft, context.key_file), show="command")
+        await say("TLS key made on the server; it never leaves it")
+    result = await host.run(commands.make_request(context.key_file, [context.fqdn]), show="command")
+    start = result.stdout.find("-----BEGIN CERTIFICATE REQUEST-----")
+    if start < 0:
+        raise CommandFailed("openssl printed no CSR", exit_status=result.exit_status, output=result.tail())
+    return result.stdout[start:].strip() + "\n"
+
+
+async def key_on_host(host: Host, app: Application) -> bytes:
+    """The public half of the host's TLS key, as DER (SubjectPublicKeyInfo)."""
+    result = await host.run(commands.public_key(app.context.key_file), show="command")
+    return spki(result.stdout)
+
+
+def spki(public_pem: str) -> bytes:
+    return load_pem_public_key(public_pem.encode()).public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def spki_of_certificate(certificate: x509.Certificate) -> bytes:
+    return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+async def install_certificate(host: Host, app: Application, chain_pem: str, say: Say) -> bool:
+    """Put chain and site in place, test, reload. If nginx refuses, all is as before and nothing was reloaded.
+
+    Whether anything changed. A reload happens in any case: an earlier attempt may have ended just before it.
+    """
+    context = app.context
+    leaf = x509.load_pem_x509_certificate(chain_pem.encode())
+    if spki_of_certificate(leaf) != await key_on_host(host, app):
+        raise InvalidInput("the certificate was issued for another key than the one on the server")
+    before = {path: await host.read(path) for path in (context.chain_file, context.site_file)}
+    was_linked = await host.exists(context.site_link)
+    changed = await host.put(context.chain_file, chain_pem, mode=0o644)
+    changed |= await host.put(context.site_file, app.blueprint.render_site(context), mode=0o644)
+    await host.run(commands.link(context.site_file, context.site_link), show="command")
+    test = await host.run(as_root(commands.check_nginx()), check=False)
+    if not test.ok:
+        await _restore(host, app, before, was_linked)
+        raise CommandFailed(
+            f"nginx refuses the new site; the old state was restored:\n{test.tail()}", exit_status=test.exit_status
+        )
+    await host.run(as_root(commands.reload_nginx()), show="command")
+    until = leaf.not_valid_after_utc.strftime("%Y-%m-%d")
+    await say(f"nginx serves https://{context.fqdn}, certificate valid until {until}"
+              + ("" if changed or not was_linked else ": already present"))  # fmt: skip
+    return changed or not was_linked
+
+
+async def _restore(host: Host, app: Application, before: dict[str, str | None], was_linked: bool) -> None:
+    if not was_linked:
+        await host.run(commands.remove_file(app.context.site_link), show="command")
+    for path, content in before.items():
+        if content is None:
+            await host.run(commands.remove_file(path), show="command")
+        else:
+            await host.put(path, content, mode=0o644)
