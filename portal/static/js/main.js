@@ -1,0 +1,64 @@
+// Starts the portal: session first, then the page the address names.
+
+import { announce } from "./components/basics.js";
+import { showShell } from "./components/shell.js";
+import { failed } from "./components/toast.js";
+import { replace } from "./dom.js";
+import { begin, go, match, place, route } from "./router.js";
+import * as session from "./session.js";
+import { fleetView } from "./views/fleet.js";
+import { missingView } from "./views/missing.js";
+import { newInstanceView } from "./views/newinstance.js";
+import { passwordView } from "./views/password.js";
+import { runView } from "./views/run.js";
+import { signInView } from "./views/signin.js";
+
+let expired = false;
+let first = true;
+
+route("/", fleetView);
+route("/new", newInstanceView);
+route("/instances/:id", runView);
+route("/password", () => passwordView({ forced: false, done: () => go("/") }));
+
+function pick(path, context) {
+  if (!session.user()) return signInView({ expired, done: () => { expired = false; } });
+  if (session.user().must_change_password) return passwordView({ forced: true, done: () => {} });
+  const found = match(path);
+  return found ? found.view({ ...context, params: found.params }) : missingView();
+}
+
+function show() {
+  const signal = begin();
+  const { path, query } = place();
+  const view = pick(path, { query, signal });
+  document.title = `${view.title} · Slipway`;
+  document.body.classList.toggle("bare", Boolean(view.bare));
+  showShell(view.bare ? "" : path);
+  const main = document.getElementById("main");
+  replace(main, view.element);
+  window.scrollTo(0, 0);
+  const target = view.focus ?? (first ? null : main.querySelector("h1"));
+  target?.focus({ preventScroll: true });
+  if (!first) announce(view.title);
+  first = false;
+}
+
+session.onChange((why) => {
+  expired = why === "expired";
+  if (why === "signed-out") history.replaceState(null, "", "#/");
+  for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
+  show();
+});
+window.addEventListener("hashchange", show);
+document.querySelector("[data-skip]").addEventListener("click", (event) => {
+  event.preventDefault();
+  document.getElementById("main").focus();
+});
+
+try {
+  await session.restore();
+} catch (error) {
+  failed(error);
+}
+show();
