@@ -205,9 +205,7 @@ class HostActivities:
                 async with connect(work.root):
                     await log.say("The server was never set up: no application to remove")
 
-    async def _with_environment(
-        self, work: Work, call: StepCall, log: Lines, act: _Act | None = None
-    ) -> None:
+    async def _with_environment(self, work: Work, call: StepCall, log: Lines, act: _Act | None = None) -> None:
         """Enter with the environment as it should be: an operator's correction must arrive with the retry."""
         known = await secrets_of(work)
         async with work.enter(log, known.all) as host:

@@ -7,7 +7,9 @@ bundle overrides `verify`), a rejected nonce is repeated more than once, waits a
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import requests
@@ -21,6 +23,9 @@ from providers.acme.problems import PROVIDER, code_of, translate, wait_of
 from providers.errors import InvalidInput, Transient
 
 T = TypeVar("T")
+
+# Threads of their own: a CA that hangs must not take those that the event loop resolves names with.
+THREADS = ThreadPoolExecutor(max_workers=16, thread_name_prefix="acme")
 
 USER_AGENT = "slipway (+acme)"
 NONCE_TRIES = 5
@@ -102,7 +107,8 @@ class Wire:
 
     async def call(self, function: Callable[..., T], *args: Any) -> T:
         try:
-            return await asyncio.to_thread(function, *args)
+            context = contextvars.copy_context()
+            return await asyncio.get_running_loop().run_in_executor(THREADS, lambda: context.run(function, *args))
         except Exception as error:
             raise translate(error, self._network.last) from error
 

@@ -63,7 +63,7 @@ async def install(host: Host, names: Sequence[str], optional: Sequence[str], say
     """Install what is missing of `names`, and of `optional` what the sources offer."""
     await repair(host, say, patience=patience)
     absent = await missing(host, [*names, *optional])
-    if not set(absent) & set(names) and not absent:
+    if not absent:
         await say("Packages: already present")
         return
     await patiently(host, commands.refresh_packages(), patience=patience)

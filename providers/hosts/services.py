@@ -21,8 +21,9 @@ from providers.errors import (
 )
 from providers.hosts import commands
 from providers.hosts.application import Application
+from providers.hosts.files import FULL
 from providers.hosts.packages import Say
-from providers.hosts.ssh import FULL, CommandResult, Host, failure
+from providers.hosts.ssh import CommandResult, Host, failure
 
 PULL_SECONDS = 600
 LOG_LINES = 12

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
 import shlex
-import stat
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -30,6 +28,8 @@ from providers.errors import (
     Transient,
     Unauthorized,
 )
+from providers.hosts import files
+from providers.hosts.files import FULL
 from providers.hosts.redaction import Redactor
 from providers.hosts.target import HostTarget
 
@@ -42,7 +42,6 @@ KEEPALIVE_MISSES = 3  # so a cut line is noticed after about 15 s
 CIPHERS = ["aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "chacha20-poly1305@openssh.com"]
 KEPT_OUTPUT = 1_000_000  # characters of a stream that are kept; more is dropped from the front
 LONGEST_LINE = 8_000
-FULL = "No space left on device"
 
 _tracer = trace.get_tracer("slipway.hosts")
 
@@ -276,48 +275,16 @@ class Host:
         """Write a file whole or not at all (a temporary name, then a rename). False when it is so already."""
         data = content.encode() if isinstance(content, str) else content
         async with self._sftp(f"writing {path}") as sftp:
-            if await self._is(sftp, path, data, mode):
+            if await files.is_so(sftp, path, data, mode):
                 return False
-            temporary = f"{path}.{secrets.token_hex(4)}.new"
-            try:
-                # The mode is set at creation: at no moment may others read what is meant for the owner.
-                async with sftp.open(temporary, "wb", asyncssh.SFTPAttrs(permissions=mode)) as file:
-                    await file.write(data)
-                await sftp.chmod(temporary, mode)
-                await sftp.posix_rename(temporary, path)
-            except asyncssh.SFTPFailure as error:
-                full = await self._is_full(sftp, path, len(data))
-                with contextlib.suppress(asyncssh.SFTPError):
-                    await sftp.remove(temporary)
-                raise (DiskFull(f"writing {path}: {FULL}") if full else error) from error
+            await files.replace(sftp, path, data, mode)
         return True
-
-    @staticmethod
-    async def _is(sftp: asyncssh.SFTPClient, path: str, data: bytes, mode: int) -> bool:
-        try:
-            found = await sftp.lstat(path)
-            if not stat.S_ISREG(found.permissions or 0) or stat.S_IMODE(found.permissions or 0) != mode:
-                return False
-            if found.size != len(data):
-                return False
-            return await _content(sftp, path) == data
-        except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPPermissionDenied):
-            return False
-
-    @staticmethod
-    async def _is_full(sftp: asyncssh.SFTPClient, path: str, wanted: int) -> bool:
-        """OpenSSH answers a full disk with the one word "Failure", so the file system is asked."""
-        try:
-            found = await sftp.statvfs(path.rpartition("/")[0] or "/")
-        except asyncssh.SFTPError:
-            return False
-        return (found.bavail or 0) * (found.frsize or 4096) < wanted + 65536 or found.favail == 0
 
     async def read(self, path: str) -> str | None:
         """A text file, or None where there is none."""
         async with self._sftp(f"reading {path}") as sftp:
             try:
-                return (await _content(sftp, path)).decode("utf-8", "replace")
+                return (await files.content(sftp, path)).decode("utf-8", "replace")
             except asyncssh.SFTPNoSuchFile:
                 return None
         raise AssertionError("unreachable")
@@ -338,12 +305,6 @@ def failure(argv: Sequence[str], result: CommandResult) -> ProviderError:
     kind = DiskFull if FULL.lower() in (result.stdout + result.stderr).lower() else CommandFailed
     message = f"`{clip(shlex.join(argv), 300)}` ended with {result.exit_status}"
     return kind(f"{message}:\n{tail}" if tail else message, exit_status=result.exit_status, output=tail)
-
-
-async def _content(sftp: asyncssh.SFTPClient, path: str) -> bytes:
-    async with sftp.open(path, "rb") as file:
-        found = await file.read()
-    return found.encode() if isinstance(found, str) else found
 
 
 def _both(first: Callable[[str], str], second: Callable[[str], str]) -> Callable[[str], str]:

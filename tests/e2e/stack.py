@@ -127,13 +127,23 @@ class Running:
 
     # ---- the processes
 
+    def pid(self, part: str) -> int:
+        """The pid its supervisor wrote down; a part that is just being started again is waited for."""
+        names = {"dns": ("pdns", "dns"), "acme": ("pebble", "acme")}.get(part, (part,))
+        for _ in range(300):
+            for name in names:
+                with contextlib.suppress(OSError, ValueError):
+                    pid = int(json.loads((self.state / "pids" / f"{name}.json").read_text())["pid"])
+                    os.kill(pid, 0)
+                    return pid
+            time.sleep(0.1)
+        raise AssertionError(f"{part} does not run")
+
     def kill(self, part: str) -> None:
-        """SIGKILL a part of the stack, by the pid its supervisor wrote down."""
-        record = json.loads((self.state / "pids" / f"{part}.json").read_text())
-        os.kill(int(record["pid"]), signal.SIGKILL)
+        self.send(part, signal.SIGKILL)
 
     def send(self, part: str, number: int) -> None:
-        os.kill(int(json.loads((self.state / "pids" / f"{part}.json").read_text())["pid"]), number)
+        os.kill(self.pid(part), number)
 
 
 def environment(state: Path, hosts: str, **more: str) -> dict[str, str]:

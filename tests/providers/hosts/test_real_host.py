@@ -160,6 +160,13 @@ class TestOnARealHost:
                                  ("ORGANIZATION_NAME", subject.app.context.organization_name)):  # fmt: skip
                 found = await host.run(subject.app.in_service("backend", "printenv", name), show="nothing")
                 assert found.stdout.removesuffix("\n") == wanted, name
+            odd = {"ODD_1": "line one\nline two # not a comment", "ODD_2": "\\'", "ODD_3": "$$ ${NOPE} \\$x \\n",
+                   "ODD_4": " padded ", "ODD_5": "=", "ODD_6": "'\"\\"}  # fmt: skip
+            await subject.env(host, **odd)
+            await start_services(host, subject.app, subject.story.say)
+            for name, wanted in odd.items():
+                found = await host.run(subject.app.in_service("backend", "printenv", name), show="nothing")
+                assert found.stdout.removesuffix("\n") == wanted, name
             front = await host.run(subject.app.in_service("portal", "printenv", "ORGANIZATION_NAME"), show="nothing")
             assert front.stdout.removesuffix("\n") == subject.app.context.organization_name
 

@@ -1,0 +1,64 @@
+# Slipway. `make help` lists what there is. Needs Python 3.11 or newer, make and a shell; nothing else.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SOURCES := api activities workflows providers domain db workers sandbox deploy bench settings.py temporal.py telemetry.py cli.py
+
+.DEFAULT_GOAL := help
+.PHONY: help up down lab test check format bench record lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# Installed again only when the lock file or the project's description changed.
+$(STAMP): requirements-dev.lock pyproject.toml
+	@set -e; test -x $(BIN)/python && exit 0; \
+	for python in $(PYTHON) python3.14 python3.13 python3.12 python3.11 none; do \
+	  $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break || true; done; \
+	test $$python != none || { \
+	  echo "Slipway needs Python 3.11 or newer, and $(PYTHON) is $$(command -v $(PYTHON) >/dev/null && $(PYTHON) --version 2>&1 || echo missing). Choose one: make PYTHON=/path/to/python3.11 up" >&2; exit 1; }; \
+	$$python -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "$$python cannot make a virtual environment: install its venv module (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@echo "Installing what requirements-dev.lock lists into $(VENV) (once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+up: $(STAMP) ## start everything on this machine; DETACH=1 returns when all is ready
+	@exec $(BIN)/slipway up $(if $(filter-out 0,$(DETACH)),--detach)
+
+down: $(STAMP) ## stop what `make up` started
+	@exec $(BIN)/slipway down
+
+lab: $(STAMP) ## prepare real hosts, a name server, a registry and a CA for tests (once; root on Linux)
+	@$(BIN)/python -m sandbox.lab prepare
+
+test: $(STAMP) ## run every test this machine allows
+	@$(BIN)/python -m pytest -q $(TESTS)
+
+check: $(STAMP) ## style, format and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy $(wildcard $(SOURCES))
+
+format: $(STAMP) ## put the source into its format
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(STAMP) ## measure against the goals; writes bench/results/latest.json
+	@$(BIN)/python -m bench
+
+record: $(STAMP) ## record the workflow histories that the replay test uses
+	@$(BIN)/python -m tests.histories.record
+
+lock: ## renew the lock files (needs uv, found by name on the PATH)
+	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
+	uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --upgrade -q -o requirements-dev.lock
+	uv pip compile pyproject.toml --generate-hashes --no-emit-index-url -c requirements-dev.lock -q -o requirements.lock
+	uv pip compile pyproject.toml --extra postgres --generate-hashes --no-emit-index-url -c requirements-dev.lock -q -o requirements-postgres.lock
+
+clean: ## stop, and forget the data of `make up` (the virtual environment and the lab stay)
+	@if test -x $(BIN)/slipway; then $(BIN)/slipway down --forget; fi
+	@rm -rf build *.egg-info .pytest_cache .ruff_cache .mypy_cache

@@ -1,0 +1,172 @@
+"""Who is asking, and may they: the dependencies every route begins with.
+
+Order: the token, the caller's bucket (X15), the duty to change a first password, the role.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+from fastapi import Depends, Header
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.requests import HTTPConnection, Request
+
+from api.envelope import request_id
+from api.errors import ApiError
+from api.ratelimit import Taken
+from api.security import TokenRefused
+from api.services import Principal, Services, services
+from db.queries.audit import Actor
+from db.queries.users import principal_row
+from domain.errors import ErrorCode
+from domain.statuses import Role
+
+bearer = HTTPBearer(auto_error=False, description="The access_token of POST /api/auth/login")
+
+OPERATORS = frozenset({Role.ADMINISTRATOR, Role.OPERATOR})
+STAFF = OPERATORS | {Role.BILLING, Role.SUPPORT}
+
+
+def client_ip(connection: HTTPConnection) -> str:
+    return connection.client.host if connection.client else "unknown"
+
+
+def actor(request: Request, principal: Principal) -> Actor:
+    return Actor(principal.username, principal.role, request_id(request), client_ip(request))
+
+
+def charge(request: HTTPConnection, key: str, limit: int) -> None:
+    """Take a place in a bucket; the frame adds the headers of the last one taken."""
+    taken = services(request).buckets.take(key, limit)
+    request.scope["rate"] = taken
+    if taken.retry_after is not None:
+        raise _too_many(taken)
+
+
+def _too_many(taken: Taken) -> ApiError:
+    return ApiError(
+        ErrorCode.RATE_LIMIT_EXCEEDED,
+        f"Too many requests; try again in {taken.retry_after} seconds.",
+        headers=taken.headers(),
+    )
+
+
+async def anonymous(request: Request) -> None:
+    """For routes without a token: counted per address."""
+    charge(request, f"ip:{client_ip(request)}", services(request).settings.rate_limit_max_requests)
+
+
+def unauthenticated(request: HTTPConnection, message: str) -> ApiError:
+    """401, counted against the address: guessing tokens is not free."""
+    charge(request, f"ip:{client_ip(request)}", services(request).settings.rate_limit_max_requests)
+    return ApiError(ErrorCode.UNAUTHENTICATED, message, headers={"WWW-Authenticate": "Bearer"})
+
+
+async def principal_of(request: HTTPConnection, token: str, *, fresh: bool = False) -> Principal:
+    """The living principal of an access token. 401 when the token, its session or its user has ended."""
+    held = services(request)
+    try:
+        bearer = held.tokens.read(token)
+    except TokenRefused:
+        raise unauthenticated(request, "The access token is not valid or has expired; sign in again.") from None
+    known = None if fresh else held.principals.get(bearer.user_id, bearer.family_id)
+    if known is not None:
+        return known
+    row = await principal_row(held.reader, bearer.user_id, bearer.family_id)
+    if row is None or not row["alive"]:
+        raise unauthenticated(request, "This session has ended; sign in again.")
+    principal = Principal(
+        id=row["id"],
+        family_id=bearer.family_id,
+        username=row["username"],
+        email=row["email"],
+        name=row["name"],
+        role=Role(row["role"]),
+        organization_id=row["organization_id"],
+        must_change_password=row["must_change_password"],
+    )
+    held.principals.put(principal)
+    return principal
+
+
+async def signed_in(
+    request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
+) -> Principal:
+    """Anybody with a living session, also one who must change the password first."""
+    if given is None:
+        raise unauthenticated(request, "Sign in first: send the access token as Authorization: Bearer …")
+    principal = await principal_of(request, given.credentials)
+    charge_principal(request, principal)
+    return principal
+
+
+def charge_principal(request: HTTPConnection, principal: Principal) -> None:
+    """Reads have a bucket of their own, wide enough for a page that polls every 5 seconds (R314, X15)."""
+    settings = services(request).settings
+    if request.scope["method"] in ("GET", "HEAD"):
+        charge(request, f"reads:{principal.key}", settings.rate_limit_max_reads)
+    else:
+        charge(request, principal.key, settings.rate_limit_max_requests)
+
+
+async def member(request: Request, principal: Annotated[Principal, Depends(signed_in)]) -> Principal:
+    if principal.must_change_password:
+        # Another process may have changed it a moment ago.
+        services(request).principals.forget(principal.id)
+        token = request.headers["authorization"].partition(" ")[2].strip()
+        principal = await principal_of(request, token, fresh=True)
+    return settled(principal)
+
+
+def settled(principal: Principal) -> Principal:
+    if principal.must_change_password:
+        raise ApiError(
+            ErrorCode.FORBIDDEN, "Change your first password before anything else (POST /api/auth/password)."
+        )
+    return principal
+
+
+def requires(roles: frozenset[Role]) -> Callable[..., Awaitable[Principal]]:
+    async def check(principal: Annotated[Principal, Depends(member)]) -> Principal:
+        if principal.role not in roles:
+            raise ApiError(ErrorCode.FORBIDDEN, f"The role {principal.role} may not do this.")
+        return principal
+
+    return check
+
+
+async def idempotency_key(
+    key: Annotated[
+        str | None, Header(alias="Idempotency-Key", description="Makes a repeat of this request safe")
+    ] = None,
+) -> str | None:
+    if key is not None and not (0 < len(key) <= 200 and key.isascii() and key.isprintable()):
+        raise ApiError(
+            ErrorCode.VALIDATION_ERROR,
+            "Idempotency-Key must have 1 to 200 printable ASCII characters.",
+            field="Idempotency-Key",
+        )
+    return key
+
+
+def parsed_id(text: str) -> uuid.UUID | None:
+    """None where it cannot be an id of ours; callers answer 404, because ids are opaque to clients."""
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None
+
+
+async def _held(request: Request) -> Services:
+    # A coroutine, because FastAPI sends plain functions through a thread: a quarter of a status read's time.
+    return services(request)
+
+
+Held = Annotated[Services, Depends(_held)]
+SignedIn = Annotated[Principal, Depends(signed_in)]
+Member = Annotated[Principal, Depends(member)]
+Staff = Annotated[Principal, Depends(requires(STAFF))]
+Operator = Annotated[Principal, Depends(requires(OPERATORS))]
+IdempotencyKey = Annotated[str | None, Depends(idempotency_key)]

@@ -1,0 +1,56 @@
+"""The documented examples of source 000: shown in the API's own documentation, and held to by the contract tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+CREATE_REQUEST: dict[str, Any] = {
+    "organizationName": "Acme Corp",
+    "slug": "acme",
+    "tier": "professional",
+    "deploymentModel": "dedicated",
+    "vpsId": None,
+    "adminEmail": "admin@acme.com",
+    "adminName": "John Doe",
+    "adminPassword": "SecurePassword123!",
+}
+
+CREATE_REPLY: dict[str, Any] = {
+    "message": "Dedicated VPS provisioning initiated",
+    "organization": {"id": "org-uuid", "name": "Acme Corp", "slug": "acme"},
+    "deployment": {"id": "deployment-uuid", "status": "provisioning", "tier": "professional"},
+    "deploymentId": "deployment-uuid",
+}
+
+STATUS_REPLY: dict[str, Any] = {
+    "id": "deployment-uuid",
+    "organization_id": "org-uuid",
+    "status": "deploying",
+    "status_message": "Step 4/7: Starting Docker services",
+    "access_url": None,
+    "logs": [
+        {"timestamp": "2025-01-19T10:30:00Z", "message": "VPS created"},
+        {"timestamp": "2025-01-19T10:32:00Z", "message": "Step 1/7: Setting up VPS"},
+    ],
+    "created_at": "2025-01-19T10:30:00Z",
+    "updated_at": "2025-01-19T10:32:15Z",
+}
+
+LOGS_REPLY: dict[str, Any] = {
+    "deploymentId": "deployment-uuid",
+    "logs": [
+        {"timestamp": "2025-01-19T10:30:00Z", "message": "VPS created: acme-vps-1"},
+        {"timestamp": "2025-01-19T10:31:30Z", "message": "VPS ready, IP: 203.0.113.10"},
+        {"timestamp": "2025-01-19T10:32:00Z", "message": "Step 1/7: Setting up VPS"},
+        {"timestamp": "2025-01-19T10:32:45Z", "message": "Docker installed successfully"},
+    ],
+}
+
+
+def described(description: str, example: dict[str, Any]) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"example": example}}}
+
+
+CREATED = described("Accepted; Location names the status", CREATE_REPLY)
+STATUS = described("The status, its newest log lines, and more than the documented keys", STATUS_REPLY)
+LOGS = described("Log lines in order", LOGS_REPLY)

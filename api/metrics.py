@@ -1,0 +1,53 @@
+"""Numbers for Prometheus: requests by route template, and deployments as they stand at the moment of the scrape.
+
+No names of customers, ids or slugs (X23).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from db.queries.fleet import attention_rows, counts, parked_since
+from db.queries.reading import Reader
+
+_BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class Metrics:
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        self._requests = Histogram(
+            "slipway_http_request_duration_seconds", "Time to the end of the answer, by route template",
+            ("method", "route", "status"), buckets=_BUCKETS, registry=self.registry)  # fmt: skip
+        self.streams = Gauge("slipway_event_streams", "Open event streams", registry=self.registry)
+        self.starts_failed = Counter(
+            "slipway_workflow_starts_failed",
+            "Runs left to the sweep of unstarted rows",
+            registry=self.registry,
+        )
+        self._deployments = Gauge(
+            "slipway_deployments", "Deployments by state", ("status", "phase", "attention"), registry=self.registry
+        )
+        self._parked = Gauge("slipway_parked_steps", "Steps that wait for an operator", registry=self.registry)
+        self._oldest = Gauge(
+            "slipway_oldest_parked_seconds", "Age of the oldest wait; 0 when nothing waits", registry=self.registry
+        )
+
+    def observed(self, method: str, route: str, status: int, seconds: float) -> None:
+        self._requests.labels(method, route, f"{status // 100}xx").observe(seconds)
+
+    async def scrape(self, reader: Reader) -> bytes:
+        self._deployments.clear()
+        for row in await counts(reader):
+            self._deployments.labels(row["status"], row["phase"], row["attention"]).set(row["number"])
+        waits = [moment for row in await attention_rows(reader) for moment in parked_since(row)]
+        self._parked.set(len(waits))
+        oldest = min(waits, default=None)
+        self._oldest.set((datetime.now(UTC) - oldest).total_seconds() if oldest else 0)
+        return generate_latest(self.registry)

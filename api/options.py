@@ -1,0 +1,45 @@
+"""GET /api/portal/options: what an order may say, for the portal's form. Public; the same for everybody."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from fastapi.security import HTTPAuthorizationCredentials
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.deps import Held, anonymous, bearer, signed_in
+from api.envelope import reply
+from domain.ids import RESERVED_SLUGS, SLUG_PATTERN
+from domain.statuses import DeploymentType, Tier
+
+router = APIRouter(prefix="/api/portal", tags=["instances"])
+
+# R262. Which product a tier becomes is settled by the cloud's client; this is what people are shown.
+_PRODUCTS = {Tier.STARTER: "bladevps-x2", Tier.PROFESSIONAL: "bladevps-x4", Tier.ENTERPRISE: "bladevps-x8"}
+
+
+async def _charged(request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> None:
+    """Signed in, it is a read like any other; else it is counted per address."""
+    if given is None:
+        await anonymous(request)
+    else:
+        await signed_in(request, given)
+
+
+@router.get("/options", dependencies=[Depends(_charged)])
+async def options(request: Request, held: Held) -> Response:
+    settings = held.settings
+    body: dict[str, object] = {
+        "tiers": [{"name": tier, "product": product, "title": tier.title()} for tier, product in _PRODUCTS.items()],
+        "deployment_models": list(DeploymentType),
+        "providers": [{"name": "transip", "regions": [settings.transip_availability_zone]}],
+        "base_domain": settings.base_domain,
+        "slug_pattern": SLUG_PATTERN,
+        "reserved_slugs": sorted(RESERVED_SLUGS),
+        "temporal_ui_url": settings.temporal_ui_url,
+        "https_port": settings.host_https_port,
+        "credentials_days": settings.credentials_days,
+    }
+    return reply(request, body, headers={"Cache-Control": "private, max-age=60"})

@@ -1,0 +1,88 @@
+"""Starting runs: the one place where the API names workflows. Started by name, so that no workflow code is loaded.
+
+A started run is found again by its id (domain/ids.py); starting it twice is starting it once.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from datetime import timedelta
+
+from temporalio.client import Client, WorkflowHandle
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+
+from api.errors import ApiError
+from api.services import Services
+from api.temporal_link import answered
+from db.queries.ordering import mark_started
+from domain.ids import RUNS_QUEUE, plan_workflow_id, provisioning_workflow_id, termination_workflow_id
+from domain.provisioning import Plan, PlanOrder, ProvisionOrder, TerminationOrder
+from domain.starting import provisioning_start, termination_start
+
+log = logging.getLogger("slipway.api")
+
+PROVISIONING = "Provisioning"
+TERMINATION = "Termination"
+PLANNING = "Planning"
+
+# A plan asks the cloud for prices; its answer is waited for that long.
+PLAN_SECONDS = 20
+
+
+async def start_provisioning(client: Client, order: ProvisionOrder) -> None:
+    """Start the run of an order whose row is committed. A run that exists, or existed, is a success."""
+    try:
+        await client.start_workflow(PROVISIONING, order, **provisioning_start(order))
+    except WorkflowAlreadyStartedError:
+        log.info("run exists already", extra={"deployment_id": order.deployment_id})
+
+
+async def start_ordered(services: Services, order: ProvisionOrder) -> None:
+    """Right behind the 202: start the run and note it. What fails here, the sweep of unstarted rows does."""
+    try:
+        async with answered():
+            await start_provisioning(await services.temporal.client(), order)
+        async with services.db.begin() as session:
+            await mark_started(session, uuid.UUID(order.deployment_id))
+    except ApiError as error:
+        services.metrics.starts_failed.inc()
+        log.warning("run not started yet", extra={"deployment_id": order.deployment_id, "reason": error.message})
+
+
+async def start_termination(services: Services, order: TerminationOrder) -> None:
+    """503 when Temporal is away: nothing is recorded then, and the deployment stays as it is.
+
+    One termination at a time. One that somebody ended in Temporal may be started again, one that ended well may not.
+    """
+    options = termination_start(order) | {"id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY}
+    async with answered():
+        client = await services.temporal.client()
+        try:
+            await client.start_workflow(TERMINATION, order, **options)
+        except WorkflowAlreadyStartedError:
+            log.info("termination exists already", extra={"deployment_id": order.deployment_id})
+
+
+async def plan(services: Services, order: PlanOrder) -> Plan:
+    """What an order would do, by the code that would do it. Nothing is written or ordered."""
+    async with answered(seconds=PLAN_SECONDS, provider=order.inputs.provider):
+        client = await services.temporal.client()
+        made: Plan = await client.execute_workflow(
+            PLANNING,
+            order,
+            id=plan_workflow_id(str(uuid.uuid4())),
+            task_queue=RUNS_QUEUE,
+            result_type=Plan,
+            static_summary=f"Plan {order.fqdn}",
+            execution_timeout=timedelta(minutes=2),
+        )
+        return made
+
+
+async def run_handle(
+    services: Services, deployment_id: uuid.UUID, *, terminating: bool
+) -> WorkflowHandle[object, object]:
+    make_id = termination_workflow_id if terminating else provisioning_workflow_id
+    return (await services.temporal.client()).get_workflow_handle(make_id(str(deployment_id)))
