@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-SOURCES := api activities workflows providers domain db workers sandbox deploy bench settings.py temporal.py telemetry.py cli.py
+SOURCES := api activities workflows providers domain db workers sandbox deploy settings.py temporal.py telemetry.py cli.py
 
 .DEFAULT_GOAL := help
 .PHONY: help up down lab test check format bench record lock clean

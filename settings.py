@@ -16,8 +16,14 @@ KNOWN_DEFAULTS = {"admin123", "password", "changeme", "secret", "Admin123!@#", "
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore",
-                                      populate_by_name=True, env_ignore_empty=True)  # fmt: skip
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+        populate_by_name=True,
+        env_ignore_empty=True,
+        hide_input_in_errors=True,  # a refused value may be a secret
+    )
 
     # ---- process
     environment: Literal["development", "test", "production"] = "development"

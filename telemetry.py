@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import sys
+import threading
 import traceback
 from datetime import UTC, datetime
+from types import FrameType
 
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -16,6 +19,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from settings import Settings
 
+FRAMES = 8  # of a stack, the innermost
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -27,22 +31,44 @@ class JsonFormatter(logging.Formatter):
         self._service = service
 
     def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, object] = {
+        line: dict[str, object] = {key: value for key, value in vars(record).items() if key not in _STANDARD}
+        line |= {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname,
             "service": self._service,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _message(record),
         }
         context = trace.get_current_span().get_span_context()
         if context.is_valid:
             line |= {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}
-        line |= {key: value for key, value in vars(record).items() if key not in _STANDARD}
-        if record.exc_info and record.exc_info[0] is not None:
-            line["error"] = record.exc_info[0].__name__
-            # Frames only: an exception's text may hold what it was given.
-            line["stack"] = "".join(traceback.format_tb(record.exc_info[2])[-8:])
-        return json.dumps(line, default=str, ensure_ascii=False)
+        if record.exc_info and record.exc_info[1] is not None:
+            # Types and frames only: an exception's text may hold what it was given.
+            line["error"] = _kinds(record.exc_info[1])
+            line["stack"] = "".join(_frames(record.exc_info[1]))
+        return json.dumps(line, default=str)
+
+
+def _message(record: logging.LogRecord) -> str:
+    """asyncio describes a failed task behind its sentence, and with it the text of the task's exception."""
+    text = record.getMessage()
+    return text.partition("\n")[0] if record.name == "asyncio" else text
+
+
+def _kinds(error: BaseException) -> str:
+    """What went wrong, in types: `ExceptionGroup(OSError, ValueError)`, `HostUnreachable from ConnectionLost`."""
+    kind = type(error).__name__
+    if isinstance(error, BaseExceptionGroup):
+        return f"{kind}({', '.join(_kinds(inner) for inner in error.exceptions)})"
+    return f"{kind} from {_kinds(error.__cause__)}" if error.__cause__ is not None else kind
+
+
+def _frames(error: BaseException) -> list[str]:
+    """Where; of a group, also where its first error came from, since its own frames only show who waited."""
+    found = traceback.format_tb(error.__traceback__)[-FRAMES:]
+    if isinstance(error, BaseExceptionGroup):
+        found += _frames(error.exceptions[0])
+    return found
 
 
 def setup(settings: Settings, service: str) -> TracerProvider:
@@ -60,4 +86,18 @@ def setup(settings: Settings, service: str) -> TracerProvider:
         endpoint = settings.otel_exporter_otlp_endpoint.rstrip("/")
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces")))
     trace.set_tracer_provider(provider)
+    _leave_in_order()
     return provider
+
+
+def _leave_in_order() -> None:
+    """SIGTERM ends the process through its `finally` blocks, so that the last spans are sent.
+
+    uvicorn, when it has stopped, raises the signal again; by default that would kill the process on the spot.
+    """
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _leave)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    sys.exit(0)

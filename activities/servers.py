@@ -72,9 +72,9 @@ class ServerActivities:
     @activity.defn
     @mapped
     async def create_server(self, call: StepCall) -> ServerFound:
-        """Order the server once, find it by its token and claim it.
+        """Order the server once and find it by its token.
 
-        Effect: at most one order at the cloud; provider_instance_id on our row; label and tags at the cloud.
+        Effect: at most one order at the cloud; provider_instance_id on our row.
         Idempotency: looks for the token first; after an unanswered order it only looks, until the cloud's late-accept
             window has passed; extra servers with the token are marked as quarantined, never used.
         Undo: destroy_server.
@@ -93,7 +93,6 @@ class ServerActivities:
                 raise NotReady(
                     "the order is accepted, the server is not listed yet", retry_after=cloud.poll_interval)  # fmt: skip
             server, *extras = sorted(found, key=lambda s: s.provider_ref)
-            await cloud.claim(server.provider_ref, label=vps.vps_name, correlation=intent.correlation)
             async with self._deps.db.begin() as session:
                 await _adopt(session, intent.id, vps.id, server, cloud.name, extras)
             await log.say(f"VPS created: {vps.vps_name} ({cloud.name} {server.provider_ref})")
@@ -156,22 +155,25 @@ class ServerActivities:
     @activity.defn
     @mapped
     async def await_server(self, call: StepCall) -> ServerFound:
-        """Look once whether the server runs and has its address; a try that finds it not ready is repeated.
+        """Look once whether the server runs, then claim it; a try that finds it not ready is repeated.
 
-        Effect: address, size and power state on our row, once it runs.
-        Idempotency: reads the cloud; the same values again.
+        Effect: address, size and power state on our row, label and tags at the cloud, once it runs.
+        Idempotency: the same values again. Claiming waits until now because a cloud locks what it installs; until then
+            the token in the description says whose it is.
         Undo: none of its own.
         Heartbeat: none, one short call a try.
         """
         async with Lines(self._deps, call.deployment_id, "await_server") as log:
             async with self._deps.db.begin() as session:
-                vps = (await load(session, call.deployment_id)).server
-            cloud = self._cloud(vps.provider_type)
+                facts = await load(session, call.deployment_id)
+            vps, cloud = facts.server, self._cloud(facts.server.provider_type)
             if vps.provider_instance_id is None:
                 raise ApplicationError("the server has no name at the cloud yet", type=Trouble.NOT_FOUND)
             server = await cloud.get(vps.provider_instance_id)
             if not server.running or server.locked or server.address is None:
                 raise NotReady(f"the server is {server.status}", retry_after=cloud.poll_interval)
+            await cloud.claim(
+                server.provider_ref, label=vps.vps_name, correlation=_intent(facts).correlation)  # fmt: skip
             async with self._deps.db.begin() as session:
                 row = await session.get_one(VpsInstance, vps.id)
                 row.vps_ip, row.power_state = server.address, PowerState.RUNNING

@@ -22,6 +22,7 @@ async def attention(request: Request, principal: Staff, held: Held) -> Response:
         {
             "deployment_id": row["id"],
             "slug": row["slug"],
+            "organization_name": row["organization_name"],
             "deployment_type": row["deployment_type"],
             "tier": row["tier"],
             "phase": row["phase"],

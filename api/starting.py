@@ -10,7 +10,6 @@ import uuid
 from datetime import timedelta
 
 from temporalio.client import Client, WorkflowHandle
-from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from api.errors import ApiError
@@ -56,11 +55,10 @@ async def start_termination(services: Services, order: TerminationOrder) -> None
 
     One termination at a time. One that somebody ended in Temporal may be started again, one that ended well may not.
     """
-    options = termination_start(order) | {"id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY}
     async with answered():
         client = await services.temporal.client()
         try:
-            await client.start_workflow(TERMINATION, order, **options)
+            await client.start_workflow(TERMINATION, order, **termination_start(order))
         except WorkflowAlreadyStartedError:
             log.info("termination exists already", extra={"deployment_id": order.deployment_id})
 

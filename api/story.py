@@ -54,12 +54,14 @@ def steps_of(row: Row, events: Iterable[Row]) -> list[dict[str, object]]:
     `seconds` is there for steps that ended; a running one has `started_at`. `skipped`: it did not and will not happen.
     """
     tracks: dict[str, _Track] = {}
+    terminating = False  # a rollback proves absence too, and is no termination
     for event in events:
         if event["kind"] == "step":
+            terminating = terminating or event["family"] == "termination"
             tracks.setdefault(event["step"], _Track()).follow(event)
     parked = {wait["step"] for wait in row["parked"]}
     phase = row["phase"]
-    ending = phase in _TERMINATING or any(step.name in tracks for step in TERMINATION)
+    ending = phase in _TERMINATING or terminating
     shown = _family("provisioning", PROVISIONING, tracks, parked,
                     left=phase in _LEAVING or phase in _TERMINATING or phase == Phase.ACTIVE)  # fmt: skip
     if ending:

@@ -34,7 +34,8 @@ def termination_start(order: TerminationOrder) -> dict[str, Any]:
     return {
         "id": ids.termination_workflow_id(order.deployment_id),
         "task_queue": ids.RUNS_QUEUE,
-        "id_reuse_policy": WorkflowIDReusePolicy.REJECT_DUPLICATE,
+        # One that somebody killed in Temporal may be started again; one that ended well is not repeated.
+        "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
         "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
         "static_summary": f"{order.slug}: termination",
         "static_details": f"Deployment `{order.deployment_id}`: {order.reason or 'terminated by request'}",

@@ -27,7 +27,7 @@ def _pdns() -> str | None:
 def _pebble() -> str | None:
     from sandbox.lab import Lab
 
-    if shutil.which("pebble") or Path(Lab.default().pebble).exists():
+    if shutil.which("pebble") or Path(Lab().pebble).exists():
         return None
     return "Pebble is not installed"
 

@@ -15,9 +15,10 @@ from db.queries.reading import Reader, Row
 from domain.statuses import Lifecycle
 
 _ATTENTION = """
-select id, slug, deployment_type, tier, phase, attention, parked, price_cents_month, currency, updated_at
-  from instance_deployments
- where attention <> 'none' and ended_at is null
+select d.id, d.slug, o.name as organization_name, d.deployment_type, d.tier, d.phase, d.attention, d.parked,
+       d.price_cents_month, d.currency, d.updated_at
+  from instance_deployments d join organizations o on o.id = d.organization_id
+ where d.attention <> 'none' and d.ended_at is null
 """
 
 _COUNTS = """

@@ -37,7 +37,6 @@ def user_data(
         "ssh_authorized_keys": [authorized_key.strip()],
         # The image's own host keys go, and none but the given one is made.
         "ssh_deletekeys": True,
-        "ssh_genkeytypes": [],
         "ssh_keys": {"ed25519_private": _ended(host_private_key), "ed25519_public": host_public_key.strip()},
         "package_update": False,
         "package_upgrade": False,

@@ -17,6 +17,7 @@ from typing import Literal
 
 import asyncssh
 from opentelemetry import trace
+from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from domain.errors import clip
 from providers.errors import (
@@ -178,8 +179,8 @@ class Host:
         """
         redact = self._redact if not secret_input else _both(self._redact, Redactor([input or ""]))
         line = shlex.join(argv)
-        with _tracer.start_as_current_span("host.run", attributes={"host": self.target.address}) as span:
-            span.set_attribute("argv", [redact(word) for word in argv])
+        about = {"host": self.target.address, "user": self.target.user, "argv": [redact(word) for word in argv]}
+        with _tracer.start_as_current_span("host.run", kind=SpanKind.CLIENT, attributes=about) as span:
             if show != "nothing":
                 await self._say("command", redact(line))
             try:
@@ -189,6 +190,8 @@ class Host:
             except (OSError, asyncssh.Error) as error:
                 raise self._lost(redact(line), error) from error
             span.set_attribute("exit_status", result.exit_status)
+            if check and not result.ok:
+                span.set_status(Status(StatusCode.ERROR, f"exit status {result.exit_status}"))
         if check and not result.ok:
             raise failure(argv, result)
         return result

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import sys
 from dataclasses import dataclass
@@ -120,7 +121,7 @@ def pebble(
 ) -> CertificateAuthority:
     """Pebble on 127.0.0.1, asking `dns`; it fetches HTTP challenges from the hosts themselves."""
     folder = state_dir / "pebble"
-    authority = lab.authority if (lab.authority / "ca.key").exists() else state_dir / "authority"
+    authority = lab.authority if os.access(lab.authority / "ca.key", os.R_OK) else state_dir / "authority"
     ca_file = ensure_authority(authority)
     chain, key = issue(authority, ["localhost", "127.0.0.1"], folder)
     config = {

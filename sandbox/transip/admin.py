@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections import deque
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Literal, Protocol, runtime_checkable
 
-from pydantic import ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -22,6 +24,30 @@ from sandbox.transip.tokens import Authority
 
 HOST_VERBS = ("kill", "stop", "start", "unplug", "plug")
 LOOPBACK = {"127.0.0.1", "::1"}
+
+
+class HostFault(BaseModel, extra="forbid"):
+    """What goes wrong on a modelled host: for `times` uses, for `seconds`, or until it is healed."""
+
+    kind: Literal["refuse_ssh", "drop", "wrong_host_key", "dpkg_lock", "cloud_init_running", "disk_full",
+                  "registry_down", "registry_denied"]  # fmt: skip
+    times: int | None = Field(None, ge=1)
+    seconds: float | None = Field(None, gt=0)
+    match: str = ""  # part of a command line (drop) or of a registry's name
+    after: bool = False  # drop: the command took effect, only its answer is lost
+
+
+@runtime_checkable
+class Modelled(Protocol):
+    """A driver whose hosts can be looked into and made to fail. `next` names the host that is made next."""
+
+    def fault(
+        self, name: str, kind: Any, *, times: int | None, seconds: float | None, match: str, after: bool
+    ) -> None: ...
+
+    def clear(self, name: str, kind: Any = None) -> None: ...
+
+    def look(self, name: str) -> dict[str, object]: ...
 
 
 class Admin:
@@ -42,6 +68,9 @@ class Admin:
                 Route(f"{root}/faults", self.list_faults, methods=["GET"]),
                 Route(f"{root}/faults", self.add_fault, methods=["POST"]),
                 Route(f"{root}/faults", self.clear_faults, methods=["DELETE"]),
+                Route(f"{root}/hosts/{{name}}", self.look_at_host, methods=["GET"]),
+                Route(f"{root}/hosts/{{name}}/fault", self.harm_host, methods=["POST"]),
+                Route(f"{root}/hosts/{{name}}/fault", self.heal_host, methods=["DELETE"]),
                 Route(f"{root}/hosts/{{name}}/{{verb}}", self.host, methods=["POST"]),
                 Route(f"{root}/vps/{{name}}/{{verb}}", self.block, methods=["POST"]),
                 Route(f"{root}/tokens/revoke", self.revoke, methods=["POST"]),
@@ -82,11 +111,35 @@ class Admin:
         name, verb = request.path_params["name"], request.path_params["verb"]
         if verb not in HOST_VERBS:
             raise HTTPException(404)
-        try:
+        with _known(request):
             await getattr(self._driver, verb)(name)
-        except KeyError:
-            raise HTTPException(404, f"there is no host '{name}'") from None
         return Response(status_code=204)
+
+    async def look_at_host(self, request: Request) -> Response:
+        with _known(request) as name:
+            return JSONResponse(self._modelled.look(name))
+
+    async def harm_host(self, request: Request) -> Response:
+        """A `HostFault`; of the host named `next` it is a fault it is born with, its `seconds` from the first boot."""
+        try:
+            fault = HostFault.model_validate_json(await request.body())
+        except ValidationError as error:
+            return JSONResponse({"error": str(error)}, 422)
+        with _known(request) as name:
+            self._modelled.fault(name, **fault.model_dump())
+        return Response(status_code=204)
+
+    async def heal_host(self, request: Request) -> Response:
+        """All faults, or those of `?kind=`."""
+        with _known(request) as name:
+            self._modelled.clear(name, request.query_params.get("kind"))
+        return Response(status_code=204)
+
+    @property
+    def _modelled(self) -> Modelled:
+        if not isinstance(self._driver, Modelled):
+            raise HTTPException(409, f"{self._driver.kind} hosts are real: break them by their own means")
+        return self._driver
 
     async def block(self, request: Request) -> Response:
         """What TransIP's staff may do to a server: `block` and `unblock`."""
@@ -99,3 +152,12 @@ class Admin:
 
     async def revoke(self, request: Request) -> Response:
         return JSONResponse({"revoked": self._authority.revoke_all()})
+
+
+@contextlib.contextmanager
+def _known(request: Request) -> Iterator[str]:
+    name: str = request.path_params["name"]
+    try:
+        yield name
+    except KeyError:
+        raise HTTPException(404, f"there is no host '{name}'") from None

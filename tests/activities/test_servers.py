@@ -101,6 +101,7 @@ def cloud_folder(tmp_path: Path) -> None:
 class TestCreate:
     async def test_one_order_becomes_one_claimed_server(self, shop: Shop) -> None:
         found = await shop.retried(shop.servers.create_server)
+        await shop.retried(shop.servers.await_server)
         assert await shop.orders() == 1
         facts = await shop.facts()
         assert facts.server.provider_instance_id == found.provider_ref

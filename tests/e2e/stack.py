@@ -113,17 +113,21 @@ class Running:
 
     def get_site(self, address: str, name: str, path: str = "/") -> tuple[int, str]:
         """HTTPS to the host itself, trusting only the sandbox's CA, with the certificate checked for the name."""
-        return asyncio.run(self._get_site(address, name, path))
+        return asyncio.run(self._ask_site(address, name, "GET", path, ""))
 
-    async def _get_site(self, address: str, name: str, path: str) -> tuple[int, str]:
+    def post_site(self, address: str, name: str, path: str, body: str) -> int:
+        return asyncio.run(self._ask_site(address, name, "POST", path, body))[0]
+
+    async def _ask_site(self, address: str, name: str, method: str, path: str, body: str) -> tuple[int, str]:
         port = 443 if self.details["hosts"] == "machine" else 8443
         context = ssl.create_default_context(cafile=self.details["ca_file"])
         reader, writer = await asyncio.open_connection(address, port, ssl=context, server_hostname=name)
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
+        head = f"{method} {path} HTTP/1.0\r\nHost: {name}\r\nContent-Type: application/json\r\n"
+        writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
         raw = await asyncio.wait_for(reader.read(), 30)
         writer.close()
-        head, _, body = raw.decode(errors="replace").partition("\r\n\r\n")
-        return int(head.split()[1]), body
+        answer, _, text = raw.decode(errors="replace").partition("\r\n\r\n")
+        return int(answer.split()[1]), text
 
     # ---- the processes
 

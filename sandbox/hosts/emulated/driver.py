@@ -23,6 +23,7 @@ from sandbox.hosts.emulated.state import Fault, HostState
 
 FaultKind = Literal["refuse_ssh", "drop", "wrong_host_key", "dpkg_lock", "cloud_init_running", "disk_full",
                     "registry_down", "registry_denied"]  # fmt: skip
+NEXT = "next"  # in place of a name: the host that is made next
 DEFAULT_PORTS = HostPorts(ssh=2222, http=8080, https=8443)
 
 
@@ -38,6 +39,7 @@ class EmulatedDriver:
         self._hosts: dict[str, Network] = {}
         self._reserved: set[str] = set()
         self._next = 2
+        self._faults_of_next: list[Fault] = []
 
     # ---- the driver --------------------------------------------------------------------------------------------------
 
@@ -83,8 +85,9 @@ class EmulatedDriver:
             return
         folder = self._folder / "hosts" / spec.name
         folder.mkdir(parents=True, exist_ok=True)
-        machine = Machine(folder, HostState(spec=spec), Tree(), self.ports)
+        machine = Machine(folder, HostState(spec=spec, faults=self._faults_of_next), Tree(), self.ports)
         machine.save()
+        self._faults_of_next = []
         self._reserved.add(spec.address)
         self._keep_addresses()
         self._hosts[spec.name] = Network(machine)
@@ -139,22 +142,42 @@ class EmulatedDriver:
         match: str = "",
         after: bool = False,
     ) -> None:
-        """Plant a fault: for `times` uses, for `seconds`, or until cleared.
+        """Plant a fault: for `times` uses, for `seconds`, or until cleared. With NEXT for a name, in the host that is
+        made next, whose `seconds` count from its first boot (kept in memory only).
 
         `match` narrows `drop` to command lines and the registry's faults to registries that contain it. `drop` ends the
         connection before the command's effect (apt: in the middle), or with `after` once it is complete.
         """
+        planted = Fault(kind=kind, times=times, seconds=seconds, match=match, after=after)
+        if name == NEXT:
+            self._faults_of_next.append(planted)
+            return
         machine = self._hosts[name].machine
-        until = None if seconds is None else time.time() + seconds
-        machine.state.faults.append(Fault(kind=kind, times=times, until=until, match=match, after=after))
+        planted.until = None if seconds is None else time.time() + seconds
+        machine.state.faults.append(planted)
         machine.save()
         machine.open_ports()
 
     def clear(self, name: str, kind: FaultKind | None = None) -> None:
+        if name == NEXT:
+            self._faults_of_next = [f for f in self._faults_of_next if kind is not None and f.kind != kind]
+            return
         machine = self._hosts[name].machine
         machine.state.faults = [f for f in machine.state.faults if kind is not None and f.kind != kind]
         machine.save()
         machine.open_ports()
+
+    def look(self, name: str) -> dict[str, object]:
+        """What a test may want to know of a host that its own programs do not say from outside."""
+        machine = self._hosts[name].machine
+        state = machine.state
+        return {
+            "faults": [fault.model_dump() for fault in state.faults if not fault.over],
+            "installed": state.installed,
+            "half_installed": state.half_installed,
+            "commands": [line for _, line in machine.commands],
+            "unknown": machine.unknown,
+        }
 
     def machine(self, name: str) -> Machine:
         return self._hosts[name].machine

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -62,6 +63,8 @@ class Machine:
         if not state.born:
             self._cloud_init(state.spec)
             state.born = True
+            for fault in state.faults:
+                fault.until = None if fault.seconds is None else time.time() + fault.seconds
         state.running = True
         state.active = list(state.enabled)
         state.root_may_sign_in = self._sshd_says_root()

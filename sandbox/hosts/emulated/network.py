@@ -12,6 +12,7 @@ import http
 import socket
 import ssl
 import tempfile
+import time
 from urllib.parse import urlsplit
 
 import asyncssh
@@ -34,6 +35,7 @@ class Network:
         self._connections: set[asyncssh.SSHServerConnection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._contexts: dict[str, tuple[tuple[bytes, bytes], ssl.SSLContext]] = {}
+        self._timer: asyncio.TimerHandle | None = None
         self.plugged = True
         machine.changed = self.refresh
 
@@ -45,6 +47,17 @@ class Network:
         for port, what in wanted.items():
             if port not in self._sockets:
                 self._listen(port, what)
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """A fault that ends by the clock gives its port back by the clock."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        ends = [fault.until for fault in self.machine.state.faults if fault.until is not None and not fault.over]
+        if ends and self.machine.state.running and self.plugged:
+            wait = max(0.0, min(ends) - time.time()) + 0.01
+            self._timer = asyncio.get_running_loop().call_later(wait, self.refresh)
 
     def cut(self) -> None:
         """Every connection ends without a word."""

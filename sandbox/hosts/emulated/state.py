@@ -42,10 +42,14 @@ class Firewall(BaseModel):
 
 
 class Fault(BaseModel):
-    """A planted fault. `times` counts down with each use; `until` ends it by the clock. Both empty: until cleared."""
+    """A planted fault. `times` counts down with each use; `until` ends it by the clock. Both empty: until cleared.
+
+    `seconds` is of one planted before birth: it lasts that long from the first boot on.
+    """
 
     kind: str
     times: int | None = None
+    seconds: float | None = None
     until: float | None = None
     match: str = ""
     after: bool = False  # drop: the effect happened, only the answer is lost
