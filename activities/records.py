@@ -6,6 +6,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
@@ -26,6 +27,7 @@ from providers.hosts.cloud_init import new_keypair
 class RecordActivities:
     def __init__(self, deps: Deps) -> None:
         self._deps = deps
+        self._autocommit = deps.db.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @activity.defn
     @mapped
@@ -37,7 +39,8 @@ class RecordActivities:
         Undo: none; history is kept.
         Heartbeat: none, one short transaction.
         """
-        async with self._deps.db.begin() as session:
+        # One statement is its own transaction: nothing to begin or to commit around it.
+        async with AsyncSession(self._autocommit) as session:
             await journal.record(session, batch)
 
     @activity.defn

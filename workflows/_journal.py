@@ -27,6 +27,9 @@ _MARKS = {
 }  # fmt: skip
 
 
+_TURNS = 12  # a step that ends, two nested branches that end with it, and the step behind them that starts
+
+
 class Journal:
     """Collects events and writes them through one local activity at a time, so that rows keep the story's order."""
 
@@ -49,7 +52,6 @@ class Journal:
         self._pending.append(
             StepEvent(seq=self.seq, step=step, state=state, message=message, at=workflow.now(), data=data)
         )
-        self._tell_temporal()
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write())
 
@@ -77,9 +79,12 @@ class Journal:
             await asyncio.shield(self._writer)
 
     async def _write(self) -> None:
-        # One turn of the loop first: what is noted in the same moment travels in one batch.
-        await asyncio.sleep(0)
         while self._pending:
+            # Some turns of the loop first: what is noted in the same moment travels in one batch, also the end of one
+            # step and the start of the next with the end of a branch between them.
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
+            self._tell_temporal()
             events, self._pending = self._pending, []
             await workflow.execute_local_activity_method(
                 RecordActivities.record,

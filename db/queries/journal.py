@@ -10,14 +10,13 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.models import Deployment, DeploymentEvent
-from domain.journal import JournalBatch, Projection, StepEvent
+from domain.journal import JournalBatch, StepEvent
 from domain.statuses import ENDED_PHASES
 
 CHANNEL = "deployment_events"
@@ -50,31 +49,60 @@ async def _announce(session: AsyncSession, deployment_id: uuid.UUID) -> None:
 
 
 async def record(session: AsyncSession, batch: JournalBatch) -> None:
-    """Write a run's step events once each, and let the newest projection win.
+    """Write a run's step events once each, and let the newest projection win: one statement, so one round trip.
 
     A retried local activity or a replayed batch finds its rows by (run_id, seq) and changes nothing. The projection is
     guarded by seq within a run; a new run (a reset, a termination) starts over.
     """
-    deployment_id = uuid.UUID(batch.deployment_id)
     if not batch.events:
         return
-    first = await _positions(session, deployment_id, len(batch.events))
-    await session.execute(
-        insert(DeploymentEvent)
-        .values([_step_row(deployment_id, batch, event, first + n) for n, event in enumerate(batch.events)])
-        .on_conflict_do_nothing(index_elements=["run_id", "seq"], index_where=text("kind = 'step'"))
-    )
-    newest = batch.events[-1].seq
-    changes = _columns(batch.projection)
-    changes |= {"run_id": batch.run_id, "seq": newest, "updated_at": func.now()}
-    await session.execute(
-        update(Deployment)
-        .where(Deployment.id == deployment_id)
-        .where((Deployment.run_id.is_distinct_from(batch.run_id)) | (Deployment.seq < newest))
-        .values(**changes)
-        .execution_options(synchronize_session=False)
-    )
-    await _announce(session, deployment_id)
+    shown = batch.projection.model_dump(mode="json")
+    values = shown | {
+        "deployment_id": uuid.UUID(batch.deployment_id),
+        "count": len(batch.events),
+        "events": json.dumps([_step_row(event) for event in batch.events], default=str),
+        "family": batch.family,
+        "run_id": batch.run_id,
+        "seq": batch.events[-1].seq,
+        "parked": json.dumps(shown["parked"]),
+        "ended": batch.projection.phase in ENDED_PHASES,
+        "channel": CHANNEL,
+        "topic": batch.deployment_id,
+    }
+    (await session.execute(_RECORD, values)).one()
+
+
+# What a batch's projection writes where it is the newest; the casts also tell the server the parameters' types.
+_SHOWN = {
+    "run_id": "cast(:run_id as text)", "seq": "cast(:seq as bigint)", "status": "cast(:status as text)",
+    "phase": "cast(:phase as text)", "attention": "cast(:attention as text)",
+    "status_message": "cast(:status_message as text)", "error_code": "cast(:error_code as text)",
+    "error_message": "cast(:error_message as text)", "parked": "cast(:parked as jsonb)",
+    "ended_at": "case when :ended then now() else d.ended_at end",
+}  # fmt: skip
+_NEWER = "d.run_id is distinct from cast(:run_id as text) or d.seq < cast(:seq as bigint)"
+
+# The update takes the row before an event gets its position, and hands out the positions that the insert uses.
+_RECORD = text(f"""
+with taken as (
+  update instance_deployments d
+     set position = d.position + :count, updated_at = now(),
+         {", ".join(f"{name} = case when {_NEWER} then {value} else d.{name} end" for name, value in _SHOWN.items())}
+   where d.id = :deployment_id
+  returning d.position
+), written as (
+  insert into deployment_events
+         (deployment_id, position, kind, family, run_id, seq, step, state, message, data, at)
+  select :deployment_id, taken.position - :count + e.number, 'step', :family, :run_id, e.seq, e.step, e.state,
+         e.message, e.data, e.at
+    from taken,
+         rows from (jsonb_to_recordset(cast(:events as jsonb))
+                    as (seq bigint, step text, state text, message text, data jsonb, at timestamptz))
+         with ordinality as e(seq, step, state, message, data, at, number)
+  on conflict (run_id, seq) where kind = 'step' do nothing
+)
+select pg_notify(:channel, :topic) from taken
+""")  # noqa: S608 - constants of this module only
 
 
 async def write_lines(
@@ -122,27 +150,15 @@ async def write_lines(
     await _announce(session, owner)
 
 
-def _step_row(deployment_id: uuid.UUID, batch: JournalBatch, event: StepEvent, position: int) -> dict[str, Any]:
+def _step_row(event: StepEvent) -> dict[str, object]:
     return {
-        "deployment_id": deployment_id,
-        "position": position,
-        "kind": "step",
-        "family": batch.family,
-        "run_id": batch.run_id,
         "seq": event.seq,
         "step": event.step,
         "state": event.state,
         "message": _storable(event.message),
-        "data": json.loads(json.dumps(event.data, default=str)),
-        "at": event.at,
+        "data": event.data,
+        "at": event.at.isoformat(),
     }
-
-
-def _columns(projection: Projection) -> dict[str, Any]:
-    values = projection.model_dump(mode="json")
-    if projection.phase in ENDED_PHASES:
-        values["ended_at"] = func.now()
-    return values
 
 
 def _storable(message: str) -> str:

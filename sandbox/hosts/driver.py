@@ -6,11 +6,13 @@ one; which is behind a cloud changes nothing above the SSH port.
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel, Field
 
 PowerState = Literal["running", "stopped"]
+FaultKind = Literal["refuse_ssh", "drop", "wrong_host_key", "dpkg_lock", "cloud_init_running", "disk_full",
+                    "registry_down", "registry_denied"]  # fmt: skip
 
 
 class HostSpec(BaseModel):
@@ -70,3 +72,16 @@ class HostDriver(Protocol):
         """Take the network link down (fault)."""
 
     async def plug(self, name: str) -> None: ...
+
+
+@runtime_checkable
+class Modelled(Protocol):
+    """A driver whose hosts can be looked into and made to fail. `next` names the host that is made next."""
+
+    def fault(
+        self, name: str, kind: FaultKind, *, times: int | None, seconds: float | None, match: str, after: bool
+    ) -> None: ...
+
+    def clear(self, name: str, kind: FaultKind | None = None) -> None: ...
+
+    def look(self, name: str) -> dict[str, object]: ...

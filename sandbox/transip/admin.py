@@ -7,7 +7,7 @@ import re
 import time
 from collections import deque
 from collections.abc import Iterator
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 from starlette.applications import Starlette
@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sandbox.hosts.driver import HostDriver
+from sandbox.hosts.driver import FaultKind, HostDriver, Modelled
 from sandbox.transip.faults import Faults
 from sandbox.transip.records import Action, Fault, Invoice, Vps
 from sandbox.transip.store import Store
@@ -29,25 +29,11 @@ LOOPBACK = {"127.0.0.1", "::1"}
 class HostFault(BaseModel, extra="forbid"):
     """What goes wrong on a modelled host: for `times` uses, for `seconds`, or until it is healed."""
 
-    kind: Literal["refuse_ssh", "drop", "wrong_host_key", "dpkg_lock", "cloud_init_running", "disk_full",
-                  "registry_down", "registry_denied"]  # fmt: skip
+    kind: FaultKind
     times: int | None = Field(None, ge=1)
     seconds: float | None = Field(None, gt=0)
     match: str = ""  # part of a command line (drop) or of a registry's name
     after: bool = False  # drop: the command took effect, only its answer is lost
-
-
-@runtime_checkable
-class Modelled(Protocol):
-    """A driver whose hosts can be looked into and made to fail. `next` names the host that is made next."""
-
-    def fault(
-        self, name: str, kind: Any, *, times: int | None, seconds: float | None, match: str, after: bool
-    ) -> None: ...
-
-    def clear(self, name: str, kind: Any = None) -> None: ...
-
-    def look(self, name: str) -> dict[str, object]: ...
 
 
 class Admin:
@@ -130,9 +116,8 @@ class Admin:
         return Response(status_code=204)
 
     async def heal_host(self, request: Request) -> Response:
-        """All faults, or those of `?kind=`."""
         with _known(request) as name:
-            self._modelled.clear(name, request.query_params.get("kind"))
+            self._modelled.clear(name)
         return Response(status_code=204)
 
     @property

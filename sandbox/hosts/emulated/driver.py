@@ -15,14 +15,12 @@ import time
 from pathlib import Path
 from typing import Literal
 
-from sandbox.hosts.driver import HostPorts, HostSpec, PowerState
+from sandbox.hosts.driver import FaultKind, HostPorts, HostSpec, PowerState
 from sandbox.hosts.emulated.files import Tree
 from sandbox.hosts.emulated.machine import Machine
 from sandbox.hosts.emulated.network import Network
 from sandbox.hosts.emulated.state import Fault, HostState
 
-FaultKind = Literal["refuse_ssh", "drop", "wrong_host_key", "dpkg_lock", "cloud_init_running", "disk_full",
-                    "registry_down", "registry_denied"]  # fmt: skip
 NEXT = "next"  # in place of a name: the host that is made next
 DEFAULT_PORTS = HostPorts(ssh=2222, http=8080, https=8443)
 
