@@ -140,6 +140,7 @@ class OperatedRun(Decisions):
         )
         self._parked[step.name] = wait
         self._retried.discard(step.name)
+        self.journal.show(status_message=f"{step.title} waits for an operator")
         self.journal.show_parked(list(self._parked.values()))
         state = StepState.UNDO_PARKED if undoing else StepState.PARKED
         self.journal.note(step.name, state, f"{step.title} waits for an operator: {message}", trouble=trouble)

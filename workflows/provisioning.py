@@ -150,7 +150,7 @@ class Provisioning(OperatedRun):
         await workflow.execute_local_activity_method(
             RecordActivities.end,
             EndCall(deployment_id=self.order.deployment_id, phase=phase, absence=report), **LOCAL)  # fmt: skip
-        self.journal.show(status=DeploymentStatus.FAILED, phase=phase, status_message=f"{phase.replace('_', ' ')}")
+        self.journal.show(status=DeploymentStatus.FAILED, phase=phase, status_message="Everything was taken back")
         self.journal.note("rollback", StepState.ENDED, f"Everything was taken back ({why})")
         await self.journal.written()
 
