@@ -160,6 +160,8 @@ def show_(context: typer.Context, instance: Instance, as_json: Json = False) -> 
         for name in ("id", "slug", "status", "phase", "attention", "status_message", "access_url", "error_message"):
             if reply.get(name) not in (None, "", "none"):
                 screen().print(Text(f"{name.replace('_', ' '):<15}"), shown(reply[name]))
+        if vps := reply.get("vps"):
+            screen().print(Text(f"{'server':<15}"), shown(f"{vps['name']} {vps['ip'] or ''}".strip()))
     show(reply, as_json, ["number", "name", "state", "seconds", "attempt"], reply.get("steps", []))
 
 
