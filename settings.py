@@ -86,11 +86,10 @@ class Settings(BaseSettings):
 
     # ---- hosts
     vps_ssh_user: str = "root"
-    vps_ssh_private_key: str | None = None  # optional platform key; each server gets a key of its own
+    vps_ssh_private_key: str | None = None  # X20: path or PEM text of one key for all; else each server gets its own
     host_ssh_port: int = 22
     host_http_port: int = 80
     host_https_port: int = 443
-    ready_timeout_seconds: float = 600  # X16
     host_apt_source: str = ""  # lab only: the one apt source of new hosts; empty keeps the image's own
 
     # ---- DNS
@@ -113,7 +112,7 @@ class Settings(BaseSettings):
 
     # ---- operators
     park_hours: float = 24  # deadline of a parked step before it escalates
-    activity_minutes: float = 10  # automatic retries of a step before it parks
+    activity_minutes: float = 10  # automatic retries of a step before it parks (X16)
 
     @field_validator("jwt_secret")
     @classmethod

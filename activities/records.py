@@ -6,22 +6,21 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities._context import Deps
 from activities._errors import mapped
 from db import secrets
-from db.models import Deployment, Secret
+from db.models import Deployment, Secret, VpsInstance
 from db.queries import journal, reservation
-from db.queries.runs import RunFacts, load
+from db.queries.runs import DeploymentMissing, RunFacts, load
 from domain import ids
 from domain.errors import Trouble
 from domain.journal import JournalBatch
 from domain.provisioning import EndCall, PlanOrder, PriceNote, Reservation, StepCall
 from domain.statuses import IntentState, Lifecycle, Phase
-from providers.hosts.cloud_init import new_keypair
+from providers.hosts.cloud_init import new_keypair, public_line
 
 
 class RecordActivities:
@@ -40,8 +39,8 @@ class RecordActivities:
         Heartbeat: none, one short transaction.
         """
         # One statement is its own transaction: nothing to begin or to commit around it.
-        async with AsyncSession(self._autocommit) as session:
-            await journal.record(session, batch)
+        async with self._autocommit.connect() as connection:
+            await journal.record(connection, batch)
 
     @activity.defn
     @mapped
@@ -65,13 +64,13 @@ class RecordActivities:
                 raise ApplicationError(str(error), type=Trouble.NO_CAPACITY, non_retryable=True) from None
             if intent is not None:
                 # Both keys exist before the server does: the host is known before the first command.
-                private, public = new_keypair()
-                await secrets.ensure(session, self._deps.keys, "ssh-key", lambda: private, vps_id=vps.id)
+                private = config.ssh_private_key or new_keypair()[0]
+                kept = await secrets.ensure(session, self._deps.keys, "ssh-key", lambda: private, vps_id=vps.id)
                 host_private, host_public = new_keypair()
                 if vps.host_key is None:
                     await secrets.ensure(session, self._deps.keys, "host-key", lambda: host_private, vps_id=vps.id)
                     vps.host_key = host_public
-                    vps.specs = {**vps.specs, "ssh_public_key": public}
+                    vps.specs = {**vps.specs, "ssh_public_key": public_line(kept)}
             return Reservation(
                 vps_id=str(vps.id), vps_name=vps.vps_name, place=placement.place, new_server=intent is not None,
                 intent_id=str(intent.id) if intent else None,
@@ -110,12 +109,14 @@ class RecordActivities:
         Heartbeat: none, one short transaction.
         """
         quote = note.quote
+        price = {"price_cents_month": quote.price_cents_month, "currency": quote.currency}
         async with self._deps.db.begin() as session:
-            facts = await load(session, note.deployment_id)
-            for row in (facts.server, facts.deployment):
-                row.price_cents_month, row.currency = quote.price_cents_month, quote.currency
-            facts.server.product_name = quote.product
-            facts.server.location = quote.availability_zone
+            placed = update(Deployment).where(Deployment.id == uuid.UUID(note.deployment_id)).values(price)
+            vps_id = (await session.execute(placed.returning(Deployment.vps_id))).scalar_one_or_none()
+            if vps_id is None:
+                raise DeploymentMissing(f"deployment {note.deployment_id} has no server yet")
+            described = price | {"product_name": quote.product, "location": quote.availability_zone}
+            await session.execute(update(VpsInstance).where(VpsInstance.id == vps_id).values(described))
 
     @activity.defn
     @mapped
@@ -127,10 +128,13 @@ class RecordActivities:
         Undo: destroy_server takes it away again.
         Heartbeat: none, one short transaction.
         """
+        placed = select(Deployment.vps_id).where(Deployment.id == uuid.UUID(call.deployment_id)).scalar_subquery()
         async with self._deps.db.begin() as session:
-            vps = (await load(session, call.deployment_id)).server
-            if vps.lifecycle == Lifecycle.PROVISIONING:
-                vps.lifecycle = Lifecycle.ACTIVE
+            await session.execute(
+                update(VpsInstance)
+                .where(VpsInstance.id == placed, VpsInstance.lifecycle == Lifecycle.PROVISIONING)
+                .values(lifecycle=Lifecycle.ACTIVE)
+            )
 
     @activity.defn
     @mapped
@@ -144,15 +148,26 @@ class RecordActivities:
         """
         config = self._deps.config
         async with self._deps.db.begin() as session:
-            row = (await load(session, call.deployment_id)).deployment
-            row.access_url = ids.access_url(row.assigned_subdomain, config.https_port)
-            row.activated_at = row.activated_at or datetime.now(UTC)
+            row = (
+                await session.execute(
+                    select(Deployment.id, Deployment.assigned_subdomain, Deployment.activated_at)
+                    .where(Deployment.id == uuid.UUID(call.deployment_id))
+                    .with_for_update()
+                )
+            ).one_or_none()
+            if row is None:
+                raise DeploymentMissing(f"no deployment {call.deployment_id}")
+            url = ids.access_url(row.assigned_subdomain, config.https_port)
+            activated = row.activated_at or datetime.now(UTC)
+            await session.execute(
+                update(Deployment).where(Deployment.id == row.id).values(access_url=url, activated_at=activated)
+            )
             await session.execute(
                 update(Secret)
                 .where(Secret.deployment_id == row.id, Secret.purpose == "admin-password")
-                .values(expires_at=row.activated_at + timedelta(days=config.credentials_days))
+                .values(expires_at=activated + timedelta(days=config.credentials_days))
             )
-            return row.access_url
+            return url
 
     @activity.defn
     @mapped

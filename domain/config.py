@@ -15,6 +15,7 @@ class RunConfig(BaseModel, frozen=True):
     registry_password: str | None = Field(None, repr=False)
     shared_places: int = 4
     ssh_user: str = "root"
+    ssh_private_key: str | None = Field(None, repr=False)  # one key for all servers; None makes one for each
     ssh_port: int = 22
     http_port: int = 80
     https_port: int = 443

@@ -28,6 +28,7 @@ def run_config(settings: Settings) -> RunConfig:
         registry_password=password.get_secret_value() if password else None,
         shared_places=settings.shared_places,
         ssh_user=settings.vps_ssh_user,
+        ssh_private_key=read_key(settings.vps_ssh_private_key) if settings.vps_ssh_private_key else None,
         ssh_port=settings.host_ssh_port,
         http_port=settings.host_http_port,
         https_port=settings.host_https_port,

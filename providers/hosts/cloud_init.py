@@ -20,6 +20,14 @@ def new_keypair() -> tuple[str, str]:
     return key.export_private_key().decode(), key.export_public_key().decode().strip()
 
 
+def public_line(private_key: str) -> str:
+    """The public key line of a private key in OpenSSH or PEM format. ValueError when it is none."""
+    try:
+        return asyncssh.import_private_key(private_key).export_public_key().decode().strip()
+    except asyncssh.KeyImportError as error:
+        raise ValueError("the private key is not readable") from error
+
+
 def user_data(
     *, hostname: str, authorized_key: str, host_private_key: str, host_public_key: str, apt_source: str = ""
 ) -> str:

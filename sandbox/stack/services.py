@@ -96,6 +96,8 @@ class Plan:
             "state_dir": str(folder),
             "driver": self.kind,
             "accounts": {TRANSIP_LOGIN: self._public_key},
+            # The real limit of 1,000 in 15 minutes goes with its polls of 10 s; here they are twenty times as quick.
+            "limits": {"requests": 20_000},
         }
         path = self.layout.root / "cloud.json"
         write_json(path, config)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
 from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError, CancelledError
-from temporalio.testing import WorkflowEnvironment
+from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
 
+from activities.records import RecordActivities
 from db.models import DeploymentEvent, Placement, Secret
-from domain.provisioning import RetryRequest, RollbackRequest
+from domain.config import RunConfig
+from domain.provisioning import RetryRequest, RollbackRequest, StepCall
 from domain.statuses import Lifecycle
+from providers.hosts.cloud_init import new_keypair
 from tests.workflows.world import World, until_parked
 from workflows.provisioning import Provisioning
 
@@ -260,3 +264,22 @@ class TestTakingBack:
         with pytest.raises(WorkflowFailureError):
             await handle.result()
         assert (await world.row(order)).ended_at is not None
+
+
+class TestKeys:
+    async def test_each_server_gets_a_key_of_its_own(self, world: World, client: Client) -> None:
+        orders = [await world.order(f"keys{number}") for number in range(2)]
+        for order in orders:
+            await (await world.start(client, order)).result()
+        servers = [await world.vps(order) for order in orders]
+        assert len({vps.specs["ssh_public_key"] for vps in servers if vps}) == 2
+        assert len({vps.host_key for vps in servers if vps}) == 2
+
+    async def test_a_configured_platform_key_is_used_for_all(self, world: World) -> None:
+        private, public = new_keypair()
+        deps = dataclasses.replace(world.deps, config=RunConfig(ssh_private_key=private))
+        order = await world.order("platformkey")
+        await ActivityEnvironment().run(RecordActivities(deps).reserve, StepCall(deployment_id=order.deployment_id))
+        vps = await world.vps(order)
+        assert vps is not None
+        assert vps.specs["ssh_public_key"].split()[:2] == public.split()[:2]
