@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+WORKERS ?= 2
 STAMP := $(VENV)/.installed
 SOURCES := api activities workflows providers domain db workers sandbox deploy settings.py temporal.py telemetry.py cli.py
 
@@ -36,7 +37,7 @@ lab: $(STAMP) ## prepare real hosts, a name server, a registry and a CA for test
 	@$(BIN)/python -m sandbox.lab prepare
 
 test: $(STAMP) ## run every test this machine allows
-	@$(BIN)/python -m pytest -q $(TESTS)
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(TESTS)
 
 check: $(STAMP) ## style, format and types
 	@$(BIN)/ruff check .

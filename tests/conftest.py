@@ -31,6 +31,29 @@ TEMPORAL = shutil.which("temporal", path=f"{ROOT / '.venv' / 'bin'}:{os.environ.
 TEMPLATE = "slipway_template"
 
 
+# Tests that share something heavy run in one process, the longest first; the rest goes file by file to whoever is free.
+GROUPS = {
+    "tests/e2e/test_real_hosts.py": "machines",
+    "tests/sandbox/test_machine.py": "machines",
+    "tests/sandbox/test_lab.py": "machines",
+    "tests/providers/hosts/test_real_host.py": "machines",
+    "tests/e2e/test_trace.py": "trace",
+}
+
+
+def _group(item: pytest.Item) -> str:
+    path = item.path.relative_to(ROOT).as_posix()
+    return GROUPS.get(path) or ("emulated" if path.startswith("tests/e2e/") else path)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    groups = {item: _group(item) for item in items}
+    first = ["emulated", "machines"]
+    items.sort(key=lambda item: first.index(groups[item]) if groups[item] in first else len(first))
+    for item, group in groups.items():
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def pg_server() -> Iterator[str]:
     """A PostgreSQL of this session with a migrated template database."""
