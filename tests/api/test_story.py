@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from api.story import steps_of
+from domain.steps import TERMINATION
 
 START = datetime(2025, 1, 19, 10, 30, tzinfo=UTC)
 
@@ -16,16 +17,20 @@ def row(**changes: Any) -> dict[str, Any]:
     return {"phase": "running", "status": "deploying", "parked": [], "ended_at": None} | changes
 
 
-def events(*lines: str) -> list[dict[str, Any]]:
-    """`step state [attempt]` per second."""
+ENDING = {step.name for step in TERMINATION}
+
+
+def events(*lines: str, family: str | None = None) -> list[dict[str, Any]]:
+    """`step state [attempt]` per second; a step of the termination belongs to it unless `family` says otherwise."""
     made = []
     for number, text in enumerate(lines):
         step, state, *attempt = text.split()
         data = {"attempt": int(attempt[0])} if attempt else {}
         at = START + timedelta(seconds=number)
         made.append(
-            {"kind": "step", "step": step, "state": state, "message": "", "position": number, "data": data, "at": at}
-        )
+            {"kind": "step", "step": step, "state": state, "message": "", "position": number, "data": data, "at": at,
+             "family": family or ("termination" if step in ENDING else "provisioning")}
+        )  # fmt: skip
     return made
 
 
@@ -64,6 +69,11 @@ def test_an_undo_that_waits_is_parked() -> None:
     story = events("reserve started", "reserve done", "reserve undoing", "reserve undo_parked")
     shown = states(steps_of(row(phase="rolling_back", parked=[{"step": "reserve"}]), story))
     assert shown["reserve"] == "parked"
+
+
+def test_the_proof_of_a_rollback_is_no_termination() -> None:
+    story = events("reserve started", "reserve undone", "prove_absence undone", family="provisioning")
+    assert {step["family"] for step in steps_of(row(phase="rolled_back"), story)} == {"provisioning"}
 
 
 def test_what_a_shared_server_needs_not_is_skipped() -> None:
