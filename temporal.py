@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 
+from temporalio import activity, workflow
 from temporalio.api.common.v1 import Payload
 from temporalio.client import Client, Interceptor
 from temporalio.contrib.opentelemetry import TracingInterceptor
@@ -23,6 +24,10 @@ PASSED_THROUGH = (
 )  # fmt: skip
 
 _ENCODING = b"binary/slipway-aes-gcm"
+
+# Which activity or run a log line is about stands in fields of its own; within its sentence it would only hide that.
+activity.logger.activity_info_on_message = False
+workflow.logger.workflow_info_on_message = False
 
 
 class EncryptionCodec(PayloadCodec):

@@ -72,6 +72,8 @@ def create_app(
         redoc_url=None,
         lifespan=_lifespan(owns_database=db is None),
         redirect_slashes=False,
+        # Frame makes the span of a request; FastAPI's own would stand beside it and show the query, token and all.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         responses={
             422: {"model": errors.ErrorBody, "description": "A field is missing or wrong"},
             "default": {"model": errors.ErrorBody, "description": "Any other error"},

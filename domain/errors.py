@@ -62,6 +62,7 @@ FINAL_TROUBLES = frozenset(
         Trouble.UNAUTHORIZED, Trouble.QUOTA_EXCEEDED, Trouble.INVALID_INPUT, Trouble.NOT_FOUND, Trouble.CONFLICT,
         Trouble.HOST_KEY_MISMATCH, Trouble.MIGRATION_FAILED, Trouble.EXPOSED_PORT, Trouble.NO_CAPACITY,
         Trouble.MISSING_SETTING,
+        Trouble.DISK_FULL,
     }
 )  # fmt: skip
 
