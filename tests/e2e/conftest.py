@@ -16,7 +16,7 @@ def emulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """The whole product with real Debian hosts."""
     require("postgres")

@@ -45,7 +45,9 @@ class RealSubject:
     async def awaited(self) -> None:
         for _ in range(120):
             try:
-                async with connect(self.root):
+                async with connect(self.root) as host:
+                    # sshd may be started once more before the first boot is over.
+                    await host.run(["cloud-init", "status", "--wait"], timeout=120, check=False)
                     return
             except Unauthorized:
                 return
