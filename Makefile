@@ -37,7 +37,7 @@ lab: $(STAMP) ## prepare real hosts, a name server, a registry and a CA for test
 	@$(BIN)/python -m sandbox.lab prepare
 
 test: $(STAMP) ## run every test this machine allows
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(TESTS)
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 check: $(STAMP) ## style, format and types
 	@$(BIN)/ruff check .

@@ -31,27 +31,26 @@ TEMPORAL = shutil.which("temporal", path=f"{ROOT / '.venv' / 'bin'}:{os.environ.
 TEMPLATE = "slipway_template"
 
 
-# Tests that share something heavy run in one process, the longest first; the rest goes file by file to whoever is free.
-GROUPS = {
-    "tests/e2e/test_real_hosts.py": "machines",
-    "tests/sandbox/test_machine.py": "machines",
-    "tests/sandbox/test_lab.py": "machines",
-    "tests/providers/hosts/test_real_host.py": "machines",
-    "tests/e2e/test_trace.py": "trace",
-}
+# `make test` hands out whole files to two processes; the ones that take minutes begin, so that none is left for the end.
+LONGEST = (
+    "tests/e2e/test_real_hosts.py",
+    "tests/e2e/test_bad_days.py",
+    "tests/e2e/test_host_days.py",
+    "tests/e2e/test_order_to_server.py",
+    "tests/providers/hosts/test_real_host.py",
+    "tests/portal/test_portal.py",
+    "tests/sandbox/test_machine.py",
+    "tests/e2e/test_trace.py",
+)
 
 
-def _group(item: pytest.Item) -> str:
-    path = item.path.relative_to(ROOT).as_posix()
-    return GROUPS.get(path) or ("emulated" if path.startswith("tests/e2e/") else path)
-
-
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    groups = {item: _group(item) for item in items}
-    first = ["emulated", "machines"]
-    items.sort(key=lambda item: first.index(groups[item]) if groups[item] in first else len(first))
-    for item, group in groups.items():
-        item.add_marker(pytest.mark.xdist_group(group))
+    def place(item: pytest.Item) -> int:
+        path = item.path.relative_to(ROOT).as_posix()
+        return LONGEST.index(path) if path in LONGEST else len(LONGEST)
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")
