@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import uvloop
 from rich.console import Console
 from rich.table import Table
 
@@ -46,7 +47,9 @@ async def run(console: Console) -> list[dict[str, Any]]:
 
 def main() -> None:
     console = Console()
-    results = asyncio.run(run(console))
+    # The loop of `python -m workers` and `python -m api`, for every side of every comparison.
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        results = runner.run(run(console))
     table = Table("measurement", "value", "goal", "met")
     for row in results:
         sign = "≥" if row["better"] == "higher" else "≤"

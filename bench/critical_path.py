@@ -1,7 +1,7 @@
 """How much longer than its outside delays a provisioning takes: wall time over the sum along the critical path.
 
 The outside is scripted with delays of the size of real ones, scaled down; the engine, the journal and the rows are the
-real ones. Side branches (DNS, certificate) fit beside the application's branch, so a strictly sequential run would show.
+real ones. Side branches (DNS, certificate) fit beside the application's branch: a strictly sequential run would show.
 """
 
 from __future__ import annotations

@@ -27,9 +27,6 @@ _MARKS = {
 }  # fmt: skip
 
 
-_TURNS = 12  # a step that ends, two nested branches that end with it, and the step behind them that starts
-
-
 class Journal:
     """Collects events and writes them through one local activity at a time, so that rows keep the story's order."""
 
@@ -39,6 +36,7 @@ class Journal:
         self._steps = steps
         self._states: dict[str, StepState] = {}
         self._pending: list[StepEvent] = []
+        self._moment: asyncio.Task[None] | None = None
         self._writer: asyncio.Task[None] | None = None
         self._shown: tuple[str, str, str] | None = None
         self.seq = 0
@@ -52,8 +50,8 @@ class Journal:
         self._pending.append(
             StepEvent(seq=self.seq, step=step, state=state, message=message, at=workflow.now(), data=data)
         )
-        if self._writer is None or self._writer.done():
-            self._writer = asyncio.create_task(self._write())
+        if self._passed():
+            self._moment = asyncio.create_task(self._settle())
 
     def show(self, **changes: object) -> None:
         """Change what the deployment's row shows from the next event on."""
@@ -75,16 +73,25 @@ class Journal:
 
     async def written(self) -> None:
         """Wait until everything noted so far is in PostgreSQL."""
+        await workflow.wait_condition(self._passed)
         while self._writer is not None and not self._writer.done():
             await asyncio.shield(self._writer)
 
+    def _passed(self) -> bool:
+        return self._moment is None or self._moment.done()
+
+    async def _settle(self) -> None:
+        # A condition is looked at once nothing else can go on. So what is noted in the same moment is told once, and
+        # travels in one batch: the end of a step, of the branch it was the last of, and the start of the step behind.
+        await workflow.wait_condition(lambda: True)
+        # Not the writer's business: what operators see must not wait for a PostgreSQL that is away.
+        self._tell_temporal()
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write())
+
     async def _write(self) -> None:
         while self._pending:
-            # Some turns of the loop first: what is noted in the same moment travels in one batch, also the end of one
-            # step and the start of the next with the end of a branch between them.
-            for _ in range(_TURNS):
-                await asyncio.sleep(0)
-            self._tell_temporal()
+            await workflow.wait_condition(self._passed)
             events, self._pending = self._pending, []
             await workflow.execute_local_activity_method(
                 RecordActivities.record,

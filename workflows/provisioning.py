@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError, is_cancelled_exception
+
 from activities.certificates import CertificateActivities
 from activities.health import HealthActivities
 from activities.hosts import HostActivities
 from activities.names import NameActivities
-from temporalio import workflow
-from temporalio.exceptions import ApplicationError, is_cancelled_exception
-
 from activities.records import RecordActivities
 from activities.servers import ServerActivities
 from domain.provisioning import (

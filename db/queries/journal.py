@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from psycopg import AsyncConnection as Psycopg
 from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.exc import NoResultFound
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from db.models import Deployment, DeploymentEvent
 from domain.journal import JournalBatch, StepEvent
@@ -48,8 +50,8 @@ async def _announce(session: AsyncSession, deployment_id: uuid.UUID) -> None:
     await session.execute(select(func.pg_notify(CHANNEL, str(deployment_id))))
 
 
-async def record(session: AsyncSession, batch: JournalBatch) -> None:
-    """Write a run's step events once each, and let the newest projection win: one statement, so one round trip.
+async def record(session: AsyncSession | AsyncConnection, batch: JournalBatch) -> None:
+    """Write a run's step events once each, and let the newest projection win: one statement, prepared, one round trip.
 
     A retried local activity or a replayed batch finds its rows by (run_id, seq) and changes nothing. The projection is
     guarded by seq within a run; a new run (a reset, a termination) starts over.
@@ -69,40 +71,44 @@ async def record(session: AsyncSession, batch: JournalBatch) -> None:
         "channel": CHANNEL,
         "topic": batch.deployment_id,
     }
-    (await session.execute(_RECORD, values)).one()
+    connection = session if isinstance(session, AsyncConnection) else await session.connection()
+    driver: Psycopg | None = (await connection.get_raw_connection()).driver_connection
+    assert driver is not None
+    if (await (await driver.execute(_RECORD, values, prepare=True)).fetchone()) is None:
+        raise NoResultFound(f"no deployment {batch.deployment_id}")
 
 
 # What a batch's projection writes where it is the newest; the casts also tell the server the parameters' types.
 _SHOWN = {
-    "run_id": "cast(:run_id as text)", "seq": "cast(:seq as bigint)", "status": "cast(:status as text)",
-    "phase": "cast(:phase as text)", "attention": "cast(:attention as text)",
-    "status_message": "cast(:status_message as text)", "error_code": "cast(:error_code as text)",
-    "error_message": "cast(:error_message as text)", "parked": "cast(:parked as jsonb)",
-    "ended_at": "case when :ended then now() else d.ended_at end",
+    "run_id": "cast(%(run_id)s as text)", "seq": "cast(%(seq)s as bigint)", "status": "cast(%(status)s as text)",
+    "phase": "cast(%(phase)s as text)", "attention": "cast(%(attention)s as text)",
+    "status_message": "cast(%(status_message)s as text)", "error_code": "cast(%(error_code)s as text)",
+    "error_message": "cast(%(error_message)s as text)", "parked": "cast(%(parked)s as jsonb)",
+    "ended_at": "case when %(ended)s then now() else d.ended_at end",
 }  # fmt: skip
-_NEWER = "d.run_id is distinct from cast(:run_id as text) or d.seq < cast(:seq as bigint)"
+_NEWER = "d.run_id is distinct from cast(%(run_id)s as text) or d.seq < cast(%(seq)s as bigint)"
 
 # The update takes the row before an event gets its position, and hands out the positions that the insert uses.
-_RECORD = text(f"""
+_RECORD = f"""
 with taken as (
   update instance_deployments d
-     set position = d.position + :count, updated_at = now(),
+     set position = d.position + %(count)s, updated_at = now(),
          {", ".join(f"{name} = case when {_NEWER} then {value} else d.{name} end" for name, value in _SHOWN.items())}
-   where d.id = :deployment_id
+   where d.id = %(deployment_id)s
   returning d.position
 ), written as (
   insert into deployment_events
          (deployment_id, position, kind, family, run_id, seq, step, state, message, data, at)
-  select :deployment_id, taken.position - :count + e.number, 'step', :family, :run_id, e.seq, e.step, e.state,
-         e.message, e.data, e.at
+  select %(deployment_id)s, taken.position - %(count)s + e.number, 'step', %(family)s, %(run_id)s,
+         e.seq, e.step, e.state, e.message, e.data, e.at
     from taken,
-         rows from (jsonb_to_recordset(cast(:events as jsonb))
+         rows from (jsonb_to_recordset(cast(%(events)s as jsonb))
                     as (seq bigint, step text, state text, message text, data jsonb, at timestamptz))
          with ordinality as e(seq, step, state, message, data, at, number)
   on conflict (run_id, seq) where kind = 'step' do nothing
 )
-select pg_notify(:channel, :topic) from taken
-""")  # noqa: S608 - constants of this module only
+select pg_notify(%(channel)s, %(topic)s) from taken
+"""  # noqa: S608 - constants of this module only
 
 
 async def write_lines(
