@@ -40,8 +40,8 @@ test: $(STAMP) ## run every test this machine allows
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 check: $(STAMP) ## style, format and types
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check --no-cache .
+	@$(BIN)/ruff format --no-cache --check .
 	@$(BIN)/mypy $(wildcard $(SOURCES))
 
 format: $(STAMP) ## put the source into its format

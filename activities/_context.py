@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 from domain.config import RunConfig
 
 if TYPE_CHECKING:
-    from providers.acme.client import AcmeClient
-    from providers.dns.powerdns import PowerDNS
-    from providers.hosts.blueprints import Blueprints
-
     from db.keyring import KeyRing
     from db.session import Database
+    from providers.acme.client import AcmeClient
     from providers.cloud.base import Cloud
+    from providers.dns.powerdns import PowerDNS
+    from providers.hosts.blueprints import Blueprints
 
 
 @dataclass(frozen=True)

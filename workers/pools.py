@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from activities._context import Deps
 from activities.certificates import CertificateActivities
 from activities.health import HealthActivities
 from activities.hosts import HostActivities
 from activities.names import NameActivities
-
-from activities._context import Deps
 from activities.records import RecordActivities
 from activities.servers import ServerActivities
 from activities.sweeps import SweepActivities

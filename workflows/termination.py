@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from temporalio import workflow
+
 from activities.health import HealthActivities
 from activities.hosts import HostActivities
 from activities.names import NameActivities
-from temporalio import workflow
-
 from activities.records import RecordActivities
 from activities.servers import ServerActivities
 from domain.provisioning import AbsenceReport, DestroyCall, Destroyed, EndCall, StepCall, TerminationOrder
