@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
@@ -19,7 +19,7 @@ from domain import ids
 from domain.errors import Trouble
 from domain.journal import JournalBatch
 from domain.provisioning import EndCall, PlanOrder, PriceNote, Reservation, StepCall
-from domain.statuses import IntentState, Lifecycle, Phase
+from domain.statuses import IntentState, Lifecycle
 from providers.hosts.cloud_init import new_keypair, public_line
 
 
@@ -195,17 +195,15 @@ class RecordActivities:
     @activity.defn
     @mapped
     async def end(self, call: EndCall) -> None:
-        """Write how the run ended, with its proofs of absence.
+        """Write the proofs of absence, before the journal says that the run has ended.
 
-        Effect: phase, ended_at and absence of instance_deployments.
-        Idempotency: the same values again; ended_at keeps its first value.
+        Effect: absence and access_url of instance_deployments; phase and status come with the journal, together.
+        Idempotency: the same values again.
         Undo: none.
         Heartbeat: none, one short transaction.
         """
         deployment_id = uuid.UUID(call.deployment_id)
-        values: dict[str, object] = {"phase": call.phase, "access_url": None}
-        if call.phase != Phase.ACTIVE:
-            values["ended_at"] = func.coalesce(Deployment.ended_at, func.now())
+        values: dict[str, object] = {"access_url": None}
         if call.absence is not None:
             values["absence"] = call.absence.model_dump(mode="json")
         async with self._deps.db.begin() as session:

@@ -23,7 +23,7 @@ from temporal import sandbox_runner
 from tests.workflows.world import World
 from workflows.provisioning import Provisioning
 
-JOBS, ROUNDS = 40, 3
+JOBS, ROUNDS = 40, 5
 # Remote activities of one dedicated run: price, create, await, DNS, SSH, steps 1 to 7 with CSR and certificate.
 REMOTE = 14
 

@@ -125,6 +125,7 @@ class TestCreate:
         assert doubt.value.type == Trouble.UNCONFIRMED
         assert not doubt.value.non_retryable
         await shop.retried(shop.servers.create_server)
+        await shop.retried(shop.servers.await_server)
         assert await shop.orders() == 1
         assert len(shop.cloud.driver.specs) == 1
 

@@ -187,7 +187,7 @@ class TestStatuses:
     @pytest.mark.parametrize(
         ("headers", "low", "high"),
         [
-            ({"X-Rate-Limit-Reset": str(int(time.time()) + 120)}, 60, 125),
+            ({"X-Rate-Limit-Reset": "in two minutes"}, 60, 125),
             ({"X-Rate-Limit-Reset": "1642373790", "Date": "Sun, 16 Jan 2022 22:54:50 GMT"}, 100, 100),
             ({"X-Rate-Limit-Reset": "1"}, 1, 1),
             ({"Retry-After": "7"}, 7, 7),
@@ -198,6 +198,8 @@ class TestStatuses:
         ],
     )
     async def test_rate_limit_says_when_to_come_back(self, headers: dict[str, str], low: int, high: int) -> None:
+        if headers.get("X-Rate-Limit-Reset") == "in two minutes":  # of this call, not of the collection of tests
+            headers = {"X-Rate-Limit-Reset": str(int(time.time()) + 120)}
         replay = Replay(lambda request: status(429, headers=headers))
         with pytest.raises(RateLimited) as caught:
             await replay.client().list()
