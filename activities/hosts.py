@@ -16,6 +16,7 @@ from activities._log import Lines
 from db.models import Certificate, VpsInstance
 from domain.errors import Trouble
 from domain.provisioning import CertificateRequest, StepCall
+from domain.statuses import Lifecycle
 from providers.errors import HostUnreachable, NotReady, Unauthorized
 from providers.hosts import application, commands, migrations, services, setup, tls
 from providers.hosts.packages import Say
@@ -50,7 +51,8 @@ class HostActivities:
     async def set_up_server(self, call: StepCall) -> None:
         """Step 1: packages, firewall, deploy user, web server; then root's door is closed, and that is proven.
 
-        Effect: the host as described in providers/hosts/setup.py; set_up_version on our row.
+        Effect: the host as described in providers/hosts/setup.py; set_up_version on our row, which is active from now
+            on: a shared server may take further applications.
         Idempotency: a marker on the host, written last; every act is preceded by a look.
         Undo: none; the server itself is given back.
         Heartbeat: while at work.
@@ -71,6 +73,11 @@ class HostActivities:
                     update(VpsInstance)
                     .where(VpsInstance.id == work.facts.server.id)
                     .values(set_up_version=done.version)
+                )
+                await session.execute(
+                    update(VpsInstance)
+                    .where(VpsInstance.id == work.facts.server.id, VpsInstance.lifecycle == Lifecycle.PROVISIONING)
+                    .values(lifecycle=Lifecycle.ACTIVE)
                 )
 
     @activity.defn

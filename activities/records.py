@@ -12,13 +12,13 @@ from temporalio.exceptions import ApplicationError
 from activities._context import Deps
 from activities._errors import mapped
 from db import secrets
-from db.models import Deployment, Secret, VpsInstance
+from db.models import Deployment, Secret
 from db.queries import journal, reservation
 from db.queries.runs import DeploymentMissing, RunFacts, load
 from domain import ids
 from domain.errors import Trouble
 from domain.journal import JournalBatch
-from domain.provisioning import EndCall, PlanOrder, PriceNote, Reservation, StepCall
+from domain.provisioning import EndCall, PlanOrder, Reservation, StepCall
 from domain.statuses import IntentState, Lifecycle
 from providers.hosts.cloud_init import new_keypair, public_line
 
@@ -97,44 +97,6 @@ class RecordActivities:
                                    new_server=False)  # fmt: skip
             name = await reservation.next_server_name(session, order.slug)
             return Reservation(vps_id="", vps_name=name, new_server=True)
-
-    @activity.defn
-    @mapped
-    async def note_price(self, note: PriceNote) -> None:
-        """Write down what the cloud asks, before it is asked to build.
-
-        Effect: price and product on the server's and the deployment's row.
-        Idempotency: the same values again.
-        Undo: none.
-        Heartbeat: none, one short transaction.
-        """
-        quote = note.quote
-        price = {"price_cents_month": quote.price_cents_month, "currency": quote.currency}
-        async with self._deps.db.begin() as session:
-            placed = update(Deployment).where(Deployment.id == uuid.UUID(note.deployment_id)).values(price)
-            vps_id = (await session.execute(placed.returning(Deployment.vps_id))).scalar_one_or_none()
-            if vps_id is None:
-                raise DeploymentMissing(f"deployment {note.deployment_id} has no server yet")
-            described = price | {"product_name": quote.product, "location": quote.availability_zone}
-            await session.execute(update(VpsInstance).where(VpsInstance.id == vps_id).values(described))
-
-    @activity.defn
-    @mapped
-    async def open_server(self, call: StepCall) -> None:
-        """A server that has been set up may take further applications, if it is shared.
-
-        Effect: lifecycle of vps_instances becomes active.
-        Idempotency: only from provisioning.
-        Undo: destroy_server takes it away again.
-        Heartbeat: none, one short transaction.
-        """
-        placed = select(Deployment.vps_id).where(Deployment.id == uuid.UUID(call.deployment_id)).scalar_subquery()
-        async with self._deps.db.begin() as session:
-            await session.execute(
-                update(VpsInstance)
-                .where(VpsInstance.id == placed, VpsInstance.lifecycle == Lifecycle.PROVISIONING)
-                .values(lifecycle=Lifecycle.ACTIVE)
-            )
 
     @activity.defn
     @mapped

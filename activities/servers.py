@@ -53,10 +53,10 @@ class ServerActivities:
     @activity.defn
     @mapped
     async def quote_server(self, call: QuoteCall) -> ServerQuote:
-        """Ask the cloud whether it sells this and for how much.
+        """Ask the cloud whether it sells this and for how much, before it is asked to build.
 
-        Effect: none, reads only.
-        Idempotency: reads only.
+        Effect: price and product on the server's and the deployment's row; for a plan none.
+        Idempotency: the same values again.
         Undo: none.
         Heartbeat: none, two short calls.
         """
@@ -64,10 +64,14 @@ class ServerActivities:
         order = _order(cloud, call.tier, call.inputs, correlation="0" * 32, hostname="quote")
         await cloud.check_order(order)
         price = await cloud.price(order.product)
-        return ServerQuote(
+        quote = ServerQuote(
             product=order.product, availability_zone=order.availability_zone,
             operating_system=order.operating_system, price_cents_month=price.cents_month, currency=price.currency,
         )  # fmt: skip
+        if call.deployment_id is not None:
+            async with self._deps.db.begin() as session:
+                await reservation.note_price(session, uuid.UUID(call.deployment_id), quote)
+        return quote
 
     @activity.defn
     @mapped

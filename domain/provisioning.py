@@ -97,13 +97,11 @@ class ServerQuote(BaseModel):
 
 
 class QuoteCall(BaseModel):
+    """With a deployment, the answer is written on its rows; a plan has none yet."""
+
     tier: Tier
     inputs: RunInputs = Field(default_factory=RunInputs)
-
-
-class PriceNote(BaseModel):
-    deployment_id: str
-    quote: ServerQuote
+    deployment_id: str | None = None
 
 
 class DestroyCall(BaseModel):
@@ -153,10 +151,9 @@ class AbsenceReport(BaseModel):
 
 
 class EndCall(BaseModel):
-    """How a run ended, and the proofs that go with it."""
+    """The proofs that go with a run's end."""
 
     deployment_id: str
-    phase: str
     absence: AbsenceReport | None = None
 
 

@@ -143,6 +143,11 @@ class TestWorkflows:
                 if node.func.attr == "wait_condition":
                     assert {"timeout", "timeout_summary"} <= given, f"line {node.lineno}: a wait without a name"
 
+    def test_rows_have_one_lane(self) -> None:
+        """Two local activities in flight are not replayed in the order they came; `_rows.py` says more."""
+        users = [name(p) for p in SOURCES if home(p) == "workflows" and "execute_local_activity" in p.read_text()]
+        assert users == ["workflows/_rows.py"]
+
     def test_every_remote_activity_has_options(self) -> None:
         from workers.pools import POOLS
         from workflows._options import ACTIVITIES

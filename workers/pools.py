@@ -40,7 +40,7 @@ class Pool:
 
 def _runs(deps: Deps) -> list[Callable[..., Any]]:
     records, sweeps = RecordActivities(deps), SweepActivities(deps)
-    return [records.record, records.reserve, records.preview, records.note_price, records.open_server,
+    return [records.record, records.reserve, records.preview,
             records.activate, records.release, records.end, sweeps.start_unstarted]  # fmt: skip
 
 

@@ -9,10 +9,10 @@ from temporalio.common import SearchAttributeKey
 
 from activities.records import RecordActivities
 from domain.journal import JournalBatch, Projection, StepEvent
-from domain.provisioning import Parked
+from domain.provisioning import Parked, ProvisionOrder, TerminationOrder
 from domain.statuses import Attention, DeploymentStatus, Phase, StepState
 from domain.steps import BY_NAME, Step
-from workflows._options import LOCAL
+from workflows._rows import Rows
 
 STATUS = SearchAttributeKey.for_keyword("SlipwayStatus")
 STUCK_STEP = SearchAttributeKey.for_keyword("SlipwayStuckStep")
@@ -28,10 +28,15 @@ _MARKS = {
 
 
 class Journal:
-    """Collects events and writes them through one local activity at a time, so that rows keep the story's order."""
+    """Collects events and writes them batch by batch, so that rows keep the story's order."""
 
-    def __init__(self, deployment_id: str, family: str, steps: tuple[Step, ...], status: DeploymentStatus) -> None:
-        self._deployment_id = deployment_id
+    def __init__(
+        self, rows: Rows, order: ProvisionOrder | TerminationOrder, family: str, steps: tuple[Step, ...],
+        status: DeploymentStatus,
+    ) -> None:  # fmt: skip
+        self._rows = rows
+        self._deployment_id = order.deployment_id
+        self._for_search = [SLUG.value_set(order.slug), PROVIDER.value_set(order.inputs.provider)]
         self._family = family
         self._steps = steps
         self._states: dict[str, StepState] = {}
@@ -93,17 +98,14 @@ class Journal:
         while self._pending:
             await workflow.wait_condition(self._passed)
             events, self._pending = self._pending, []
-            await workflow.execute_local_activity_method(
-                RecordActivities.record,
-                JournalBatch(
-                    deployment_id=self._deployment_id,
-                    run_id=workflow.info().run_id,
-                    family=self._family,
-                    events=events,
-                    projection=self.shown,
-                ),
-                **LOCAL,
+            batch = JournalBatch(
+                deployment_id=self._deployment_id,
+                run_id=workflow.info().run_id,
+                family=self._family,
+                events=events,
+                projection=self.shown,
             )
+            await self._rows.execute(RecordActivities.record, batch)
 
     def _tell_temporal(self) -> None:
         lines = [f"**{self.shown.phase}** · {self.shown.status_message}", ""]
@@ -124,6 +126,8 @@ class Journal:
                 self.shown.attention, stuck)  # fmt: skip
         if seen != self._shown:
             self._shown = seen
-            workflow.upsert_search_attributes(
-                [STATUS.value_set(str(seen[0])), ATTENTION.value_set(str(seen[1])), STUCK_STEP.value_set(stuck)]
-            )
+            workflow.upsert_search_attributes([
+                STATUS.value_set(str(seen[0])), ATTENTION.value_set(str(seen[1])), STUCK_STEP.value_set(stuck),
+                *self._for_search,
+            ])  # fmt: skip
+            self._for_search = []

@@ -11,14 +11,15 @@ from activities.servers import ServerActivities
 from domain import ids
 from domain.provisioning import Plan, PlanOrder, QuoteCall, RunPolicy
 from domain.steps import steps_for
-from workflows._options import LOCAL, activity_options
+from workflows._options import activity_options
+from workflows._rows import Rows
 
 
 @workflow.defn
 class Planning:
     @workflow.run
     async def run(self, order: PlanOrder) -> Plan:
-        place = await workflow.execute_local_activity_method(RecordActivities.preview, order, **LOCAL)
+        place = await Rows().execute(RecordActivities.preview, order)
         plan = Plan(
             slug=order.slug,
             fqdn=order.fqdn,

@@ -17,7 +17,6 @@ from domain.provisioning import (
     DestroyCall,
     Destroyed,
     EndCall,
-    PriceNote,
     ProvisionOrder,
     QuoteCall,
     Reservation,
@@ -25,8 +24,7 @@ from domain.provisioning import (
 )
 from domain.statuses import DeploymentStatus, DeploymentType, Phase, StepState
 from domain.steps import steps_for
-from workflows._journal import PROVIDER, SLUG, Journal
-from workflows._options import LOCAL
+from workflows._journal import Journal
 from workflows._steps import OperatedRun, RollbackRequested
 
 
@@ -40,12 +38,10 @@ class Provisioning(OperatedRun):
         self.policy = order.policy
         self.destroyed = Destroyed()
         steps = steps_for(order.deployment_type, new_server=True)
-        self.journal = Journal(order.deployment_id, "provisioning", steps, DeploymentStatus.PROVISIONING)
+        self.journal = Journal(self.rows, order, "provisioning", steps, DeploymentStatus.PROVISIONING)
 
     @workflow.run
     async def run(self, order: ProvisionOrder) -> str:
-        workflow.upsert_search_attributes(
-            [SLUG.value_set(order.slug), PROVIDER.value_set(self.inputs.provider)])  # fmt: skip
         try:
             return await self._tell()
         except BaseException as error:
@@ -93,15 +89,10 @@ class Provisioning(OperatedRun):
         return await self.step("reserve", self._reserve_rows, undo=self._release)
 
     async def _reserve_rows(self) -> Reservation:
-        place: Reservation = await workflow.execute_local_activity_method(
-            RecordActivities.reserve, self._call(), **LOCAL
-        )
+        place = await self.rows.execute(RecordActivities.reserve, self._call())
         if place.new_server:
-            quote = await self.effect(
-                ServerActivities.quote_server, QuoteCall(tier=self.order.tier, inputs=self.inputs),
-                summary="Ask the price")  # fmt: skip
-            note = PriceNote(deployment_id=self.order.deployment_id, quote=quote)
-            await workflow.execute_local_activity_method(RecordActivities.note_price, note, **LOCAL)
+            call = QuoteCall(tier=self.order.tier, inputs=self.inputs, deployment_id=self.order.deployment_id)
+            await self.effect(ServerActivities.quote_server, call, summary="Ask the price")
         return place
 
     async def _create_server(self) -> None:
@@ -124,16 +115,12 @@ class Provisioning(OperatedRun):
     async def _set_up_server(self) -> None:
         self.journal.show(status=DeploymentStatus.DEPLOYING)
         await self.step("set_up_server", lambda: self.effect(HostActivities.set_up_server, self._call()))
-        await workflow.execute_local_activity_method(RecordActivities.open_server, self._call(), **LOCAL)
 
     async def _health_check(self) -> None:
         await self.step("health_check", lambda: self.effect(HealthActivities.health_check, self._call()))
 
     async def _activate(self) -> str:
-        url: str = await self.step(
-            "activate",
-            lambda: workflow.execute_local_activity_method(RecordActivities.activate, self._call(), **LOCAL),
-        )
+        url = await self.step("activate", lambda: self.rows.execute(RecordActivities.activate, self._call()))
         self.journal.show(status=DeploymentStatus.ACTIVE, phase=Phase.ACTIVE, status_message=f"Active at {url}")
         self.journal.note("activate", StepState.ENDED, f"Deployment complete: {url}")
         await self.journal.written()
@@ -147,9 +134,7 @@ class Provisioning(OperatedRun):
         )
         await self.roll_back(why)
         report = await self._prove_absence()
-        await workflow.execute_local_activity_method(
-            RecordActivities.end,
-            EndCall(deployment_id=self.order.deployment_id, phase=phase, absence=report), **LOCAL)  # fmt: skip
+        await self.rows.execute(RecordActivities.end, EndCall(deployment_id=self.order.deployment_id, absence=report))
         self.journal.show(status=DeploymentStatus.FAILED, phase=phase, status_message="Everything was taken back")
         self.journal.note("rollback", StepState.ENDED, f"Everything was taken back ({why})")
         await self.journal.written()
@@ -170,7 +155,7 @@ class Provisioning(OperatedRun):
         await self.effect(HostActivities.remove_application, self._call(), summary="Remove the application")
 
     async def _release(self) -> None:
-        await workflow.execute_local_activity_method(RecordActivities.release, self._call(), **LOCAL)
+        await self.rows.execute(RecordActivities.release, self._call())
 
     def _call(self) -> StepCall:
         return StepCall(deployment_id=self.order.deployment_id, inputs=self.inputs)

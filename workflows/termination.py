@@ -12,8 +12,7 @@ from activities.servers import ServerActivities
 from domain.provisioning import AbsenceReport, DestroyCall, Destroyed, EndCall, StepCall, TerminationOrder
 from domain.statuses import DeploymentStatus, DeploymentType, Phase, StepState
 from domain.steps import TERMINATION
-from workflows._journal import PROVIDER, SLUG, Journal
-from workflows._options import LOCAL
+from workflows._journal import Journal
 from workflows._steps import OperatedRun
 
 
@@ -29,21 +28,18 @@ class Termination(OperatedRun):
         self.order = order
         self.inputs = order.inputs
         self.policy = order.policy
-        self.journal = Journal(order.deployment_id, "termination", TERMINATION, DeploymentStatus.ACTIVE)
+        self.journal = Journal(self.rows, order, "termination", TERMINATION, DeploymentStatus.ACTIVE)
         self.journal.show(phase=Phase.TERMINATING)
 
     @workflow.run
     async def run(self, order: TerminationOrder) -> None:
-        workflow.upsert_search_attributes(
-            [SLUG.value_set(order.slug), PROVIDER.value_set(self.inputs.provider)])  # fmt: skip
         await self.step("withdraw_dns", lambda: self.effect(NameActivities.withdraw_dns, self._call()))
         if order.deployment_type is DeploymentType.SHARED:
             await self.step(
                 "remove_application", lambda: self.effect(HostActivities.remove_application, self._call()))  # fmt: skip
         destroyed = await self._destroy_server()
         report = await self._prove_absence(destroyed)
-        await self.step("release", lambda: workflow.execute_local_activity_method(
-            RecordActivities.release, self._call(), **LOCAL))  # fmt: skip
+        await self.step("release", lambda: self.rows.execute(RecordActivities.release, self._call()))
         await self._end(report)
 
     async def _destroy_server(self) -> Destroyed:
@@ -64,8 +60,7 @@ class Termination(OperatedRun):
         return report
 
     async def _end(self, report: AbsenceReport) -> None:
-        call = EndCall(deployment_id=self.order.deployment_id, phase=Phase.TERMINATED, absence=report)
-        await workflow.execute_local_activity_method(RecordActivities.end, call, **LOCAL)
+        await self.rows.execute(RecordActivities.end, EndCall(deployment_id=self.order.deployment_id, absence=report))
         self.journal.show(phase=Phase.TERMINATED, status_message="Terminated")
         self.journal.note("release", StepState.ENDED, "Terminated; nothing of it is left")
         await self.journal.written()

@@ -12,8 +12,9 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.models import Deployment, Placement, ServerIntent, VpsInstance, new_id
-from db.queries.runs import load
+from db.queries.runs import DeploymentMissing, load
 from domain import ids
+from domain.provisioning import ServerQuote
 from domain.statuses import DeploymentType, IntentState, Lifecycle
 
 PLACEMENT_LOCK = 7466892
@@ -111,6 +112,17 @@ async def others_on(session: AsyncSession, vps_id: uuid.UUID, deployment_id: uui
     query = select(func.count()).select_from(Placement).where(
         Placement.vps_id == vps_id, Placement.deployment_id != deployment_id)  # fmt: skip
     return int((await session.execute(query)).scalar_one())
+
+
+async def note_price(session: AsyncSession, deployment_id: uuid.UUID, quote: ServerQuote) -> None:
+    """Write down what the cloud asks: price on the deployment, price and product on its server."""
+    price = {"price_cents_month": quote.price_cents_month, "currency": quote.currency}
+    placed = update(Deployment).where(Deployment.id == deployment_id).values(price)
+    vps_id = (await session.execute(placed.returning(Deployment.vps_id))).scalar_one_or_none()
+    if vps_id is None:
+        raise DeploymentMissing(f"deployment {deployment_id} has no server yet")
+    described = price | {"product_name": quote.product, "location": quote.availability_zone}
+    await session.execute(update(VpsInstance).where(VpsInstance.id == vps_id).values(described))
 
 
 async def release(session: AsyncSession, deployment_id: uuid.UUID) -> None:

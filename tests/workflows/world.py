@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from activities.records import RecordActivities
 from activities.sweeps import SweepActivities
 from db.keyring import KeyRing
 from db.models import Deployment, Organization, ServerIntent, VpsInstance, new_id
+from db.queries.reservation import note_price
 from db.queries.runs import load
 from db.session import Database
 from domain import ids
@@ -46,6 +48,8 @@ Script = Callable[[int], Exception | None]
 
 class World:
     """Counts calls, fails on demand, and holds an activity until it is told to go on."""
+
+    records_class: type[RecordActivities] = RecordActivities
 
     def __init__(self, db: Database, keys: KeyRing) -> None:
         self.db = db
@@ -98,8 +102,12 @@ class World:
     @activity.defn
     async def quote_server(self, call: QuoteCall) -> ServerQuote:
         await self._act("quote_server", call.inputs)
-        return ServerQuote(product=call.inputs.product or "bladevps-x4", availability_zone="ams0",
-                           operating_system="debian-13", price_cents_month=2000)  # fmt: skip
+        quote = ServerQuote(product=call.inputs.product or "bladevps-x4", availability_zone="ams0",
+                            operating_system="debian-13", price_cents_month=2000)  # fmt: skip
+        if call.deployment_id is not None:
+            async with self.db.begin() as session:
+                await note_price(session, uuid.UUID(call.deployment_id), quote)
+        return quote
 
     @activity.defn
     async def create_server(self, call: StepCall) -> ServerFound:
@@ -118,6 +126,12 @@ class World:
         async with self.db.begin() as session:
             (await load(session, call.deployment_id)).server.vps_ip = "192.0.2.10"
         return ServerFound(vps_id="", provider_ref="demo-vps1", address="192.0.2.10")
+
+    @activity.defn
+    async def set_up_server(self, call: StepCall) -> None:
+        await self._act("set_up_server", call.inputs)
+        async with self.db.begin() as session:
+            (await load(session, call.deployment_id)).server.lifecycle = Lifecycle.ACTIVE
 
     @activity.defn
     async def destroy_server(self, call: DestroyCall) -> Destroyed:
@@ -155,7 +169,7 @@ class World:
         return CertificateIssued(certificate_id="c", serial="1", not_after=datetime.now(UTC) + timedelta(days=90))
 
     def plain(self) -> list[Callable[..., Any]]:
-        names = ("publish_dns", "withdraw_dns", "await_ssh", "set_up_server", "transfer_files", "write_env",
+        names = ("publish_dns", "withdraw_dns", "await_ssh", "transfer_files", "write_env",
                  "start_services", "configure_tls", "run_migrations", "remove_application", "health_check")  # fmt: skip
 
         def make(name: str) -> Callable[..., Any]:
@@ -169,16 +183,16 @@ class World:
 
     # ---- running
 
-    def workers(self, client: Client) -> list[Worker]:
-        records, sweeps = RecordActivities(self.deps), SweepActivities(self.deps)
-        rows = [records.record, records.reserve, records.preview, records.note_price, records.open_server,
+    def workers(self, client: Client, **runs: Any) -> list[Worker]:
+        records, sweeps = self.records_class(self.deps), SweepActivities(self.deps)
+        rows = [records.record, records.reserve, records.preview,
                 records.activate, records.release, records.end, sweeps.start_unstarted]  # fmt: skip
-        remote = [self.quote_server, self.create_server, self.await_server, self.destroy_server,
+        remote = [self.quote_server, self.create_server, self.await_server, self.set_up_server, self.destroy_server,
                   self.prove_server_absent, self.prove_name_absent, self.prove_host_silent, self.make_csr,
                   self.issue_certificate, *self.plain()]  # fmt: skip
         return [
             Worker(client, task_queue=ids.RUNS_QUEUE, workflows=list(WORKFLOWS), activities=rows,
-                   workflow_runner=sandbox_runner()),
+                   workflow_runner=sandbox_runner(), **runs),
             *(Worker(client, task_queue=queue, activities=remote)
               for queue in (ids.cloud_queue("transip"), ids.HOSTS_QUEUE, ids.EDGE_QUEUE)),
         ]  # fmt: skip
@@ -200,10 +214,11 @@ class World:
             tier=Tier.PROFESSIONAL, policy=RunPolicy(**policy),
         )  # fmt: skip
 
-    async def start(self, client: Client, order: ProvisionOrder) -> WorkflowHandle[Provisioning, str]:
+    async def start(self, client: Client, order: ProvisionOrder, **options: Any) -> WorkflowHandle[Provisioning, str]:
         return await client.start_workflow(
-            Provisioning.run, order, id=ids.provisioning_workflow_id(order.deployment_id), task_queue=ids.RUNS_QUEUE
-        )
+            Provisioning.run, order, id=ids.provisioning_workflow_id(order.deployment_id), task_queue=ids.RUNS_QUEUE,
+            **options,
+        )  # fmt: skip
 
     async def row(self, order: ProvisionOrder) -> Deployment:
         async with self.db.begin() as session:
