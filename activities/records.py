@@ -1,4 +1,8 @@
-"""Rows only: the journal, reservations, hand-over, the end of a run. Called as local activities, so they stay short."""
+"""Rows only: the journal, reservations, hand-over, the end of a run. Called as local activities, so they stay short.
+
+Each writes the journal's batch in its own transaction: a row's change and the events that led to it are there together,
+or not at all.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +48,7 @@ class RecordActivities:
 
     @activity.defn
     @mapped
-    async def reserve(self, call: StepCall) -> Reservation:
+    async def reserve(self, call: StepCall, batch: JournalBatch) -> Reservation:
         """Take a place, or make the rows of a new server: name, intent, key pairs.
 
         Effect: rows in placements, vps_instances, server_intents and secrets.
@@ -55,6 +59,7 @@ class RecordActivities:
         config = self._deps.config
         deployment_id = uuid.UUID(call.deployment_id)
         async with self._deps.db.begin() as session:
+            await journal.record(session, batch)
             try:
                 vps, placement, intent = await reservation.reserve(
                     session, deployment_id, provider=call.inputs.provider,
@@ -100,7 +105,7 @@ class RecordActivities:
 
     @activity.defn
     @mapped
-    async def activate(self, call: StepCall) -> str:
+    async def activate(self, call: StepCall, batch: JournalBatch) -> str:
         """Hand over: the address is published, the first credentials may be revealed for a while. Returns the address.
 
         Effect: access_url and activated_at; the admin password's secret gets its expiry.
@@ -110,6 +115,7 @@ class RecordActivities:
         """
         config = self._deps.config
         async with self._deps.db.begin() as session:
+            await journal.record(session, batch)
             row = (
                 await session.execute(
                     select(Deployment.id, Deployment.assigned_subdomain, Deployment.activated_at)
@@ -133,7 +139,7 @@ class RecordActivities:
 
     @activity.defn
     @mapped
-    async def release(self, call: StepCall) -> None:
+    async def release(self, call: StepCall, batch: JournalBatch) -> None:
         """Give the place back and destroy the deployment's secrets.
 
         Effect: placement removed, secrets emptied; keys of a server that is gone too.
@@ -143,6 +149,7 @@ class RecordActivities:
         """
         deployment_id = uuid.UUID(call.deployment_id)
         async with self._deps.db.begin() as session:
+            await journal.record(session, batch)
             facts = await load(session, deployment_id)
             await reservation.release(session, deployment_id)
             await secrets.destroy(session, deployment_id=deployment_id)
@@ -156,10 +163,10 @@ class RecordActivities:
 
     @activity.defn
     @mapped
-    async def end(self, call: EndCall) -> None:
-        """Write the proofs of absence, before the journal says that the run has ended.
+    async def end(self, call: EndCall, batch: JournalBatch) -> None:
+        """Write the proofs of absence, together with the event that says that the run has ended.
 
-        Effect: absence and access_url of instance_deployments; phase and status come with the journal, together.
+        Effect: absence and access_url of instance_deployments; phase and status come with the batch.
         Idempotency: the same values again.
         Undo: none.
         Heartbeat: none, one short transaction.
@@ -169,7 +176,7 @@ class RecordActivities:
         if call.absence is not None:
             values["absence"] = call.absence.model_dump(mode="json")
         async with self._deps.db.begin() as session:
-            await session.execute(select(Deployment.id).where(Deployment.id == deployment_id).with_for_update())
+            await journal.record(session, batch)
             await session.execute(update(Deployment).where(Deployment.id == deployment_id).values(**values))
 
 

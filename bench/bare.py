@@ -1,8 +1,8 @@
 """What a bare Temporal SDK does: a workflow of activities, one after the other, and nothing else.
 
 A module of its own, because the SDK loads a workflow's module anew for every run: what else it imported would be paid
-for each time, and the comparison would flatter us. Its activities have a queue and a worker of their own, as ours have:
-where both share a worker the SDK hands activities over without asking the server, which no pool apart can do.
+for each time, and the comparison would flatter us. Workflow and activities share one worker, as the SDK's own examples
+do: it is handed its activities without asking the server for them, which our pools apart cannot have.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from temporalio import activity, workflow
 
-RUNS, FAR = "bare", "bare-activities"
+QUEUE = "bare"
 
 
 @activity.defn
@@ -24,7 +24,5 @@ class Bare:
     @workflow.run
     async def run(self, count: int) -> int:
         for number in range(count):
-            await workflow.execute_activity(
-                nothing, number, task_queue=FAR, start_to_close_timeout=timedelta(seconds=30)
-            )
+            await workflow.execute_activity(nothing, number, start_to_close_timeout=timedelta(seconds=30))
         return count

@@ -1,7 +1,7 @@
 """Jobs a second of the whole machinery over a bare Temporal SDK doing as many activities.
 
-Both run on the same server in turns, from one process, with activities on queues apart from the workflows' and with
-outsides that answer at once. Ours adds steps, undo, journal and rows: 14 remote activities and some 18 local ones.
+Both run on one server in turns, from one process, with outsides that answer at once. Ours adds queues apart, steps,
+undo, journal and rows: beside the 14 remote activities some 15 local ones.
 """
 
 from __future__ import annotations
@@ -15,11 +15,10 @@ import uuid
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from bench.bare import FAR, RUNS, Bare, nothing
+from bench.bare import QUEUE, Bare, nothing
 from db.keyring import KeyRing
 from db.session import Database
-from domain import ids
-from temporal import sandbox_runner
+from domain.starting import provisioning_start
 from tests.workflows.world import World
 from workflows.provisioning import Provisioning
 
@@ -29,13 +28,10 @@ REMOTE = 14
 
 
 async def bare(client: Client) -> float:
-    async with (
-        Worker(client, task_queue=RUNS, workflows=[Bare], workflow_runner=sandbox_runner()),
-        Worker(client, task_queue=FAR, activities=[nothing]),
-    ):
+    async with Worker(client, task_queue=QUEUE, workflows=[Bare], activities=[nothing]):
         began = time.perf_counter()
         handles = await asyncio.gather(*(
-            client.start_workflow(Bare.run, REMOTE, id=f"bare-{uuid.uuid4()}", task_queue=RUNS) for _ in range(JOBS)
+            client.start_workflow(Bare.run, REMOTE, id=f"bare-{uuid.uuid4()}", task_queue=QUEUE) for _ in range(JOBS)
         ))  # fmt: skip
         await asyncio.gather(*(handle.result() for handle in handles))
         return JOBS / (time.perf_counter() - began)
@@ -45,8 +41,7 @@ async def ours(client: Client, world: World, round_: int) -> float:
     orders = [await world.order(f"job{round_}x{number}") for number in range(JOBS)]
     began = time.perf_counter()
     handles = await asyncio.gather(*(
-        client.start_workflow(Provisioning.run, order, id=ids.provisioning_workflow_id(order.deployment_id),
-                              task_queue=ids.RUNS_QUEUE) for order in orders
+        client.start_workflow(Provisioning.run, order, **provisioning_start(order)) for order in orders
     ))  # fmt: skip
     await asyncio.gather(*(handle.result() for handle in handles))
     return JOBS / (time.perf_counter() - began)

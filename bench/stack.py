@@ -14,9 +14,9 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from db.migrate import upgrade
+from domain.visibility import SEARCH_ATTRIBUTES
 from tests import postgres
 from tests.conftest import TEMPORAL
-from workers.bootstrap import SEARCH_ATTRIBUTES
 
 
 @contextlib.contextmanager

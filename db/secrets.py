@@ -34,12 +34,15 @@ async def ensure(
         return found
     row_id, value = new_id(), make()
     key_id, blob = keys.encrypt(value.encode(), context=f"secrets/{row_id}")
-    await session.execute(
+    made = await session.execute(
         insert(Secret)
         .values(id=row_id, purpose=purpose, key_id=key_id, ciphertext=blob, deployment_id=deployment_id,
                 vps_id=vps_id, expires_at=expires_at)
         .on_conflict_do_nothing()
+        .returning(Secret.id)
     )  # fmt: skip
+    if made.scalar_one_or_none() is not None:
+        return value
     stored = await read(session, keys, purpose, deployment_id=deployment_id, vps_id=vps_id)
     if stored is None:
         raise SecretMissing(purpose)
@@ -68,9 +71,9 @@ async def row_of(
     vps_id: uuid.UUID | None = None,
     lock: bool = False,
 ) -> Secret | None:
+    # `== None` is `is null`: with "is not distinct from" the partial indexes of the owners would not be used.
     query = select(Secret).where(
-        Secret.purpose == purpose, Secret.deployment_id.is_not_distinct_from(deployment_id),
-        Secret.vps_id.is_not_distinct_from(vps_id))  # fmt: skip
+        Secret.purpose == purpose, Secret.deployment_id == deployment_id, Secret.vps_id == vps_id)  # fmt: skip
     return (await session.execute(query.with_for_update() if lock else query)).scalar_one_or_none()
 
 

@@ -12,6 +12,8 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
 from domain import ids
 from domain.provisioning import ProvisionOrder, TerminationOrder
+from domain.statuses import Attention, DeploymentStatus, Phase
+from domain.visibility import at_start
 
 RPC_TIMEOUT = timedelta(seconds=5)
 
@@ -23,6 +25,7 @@ def provisioning_start(order: ProvisionOrder) -> dict[str, Any]:
         "task_queue": ids.RUNS_QUEUE,
         "id_reuse_policy": WorkflowIDReusePolicy.REJECT_DUPLICATE,
         "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+        "search_attributes": at_start(DeploymentStatus.PROVISIONING, Attention.NONE, order.slug, order.inputs.provider),
         "static_summary": f"{order.slug}: {order.deployment_type} {order.tier} at {order.inputs.provider}",
         "static_details": f"Deployment `{order.deployment_id}` of https://{order.fqdn}",
         "rpc_timeout": RPC_TIMEOUT,
@@ -37,6 +40,7 @@ def termination_start(order: TerminationOrder) -> dict[str, Any]:
         # One that somebody killed in Temporal may be started again; one that ended well is not repeated.
         "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
         "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+        "search_attributes": at_start(Phase.TERMINATING, Attention.NONE, order.slug, order.inputs.provider),
         "static_summary": f"{order.slug}: termination",
         "static_details": f"Deployment `{order.deployment_id}`: {order.reason or 'terminated by request'}",
         "rpc_timeout": RPC_TIMEOUT,

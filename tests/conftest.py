@@ -92,7 +92,7 @@ def keys() -> KeyRing:
 @pytest.fixture(scope="session")
 async def temporal_env() -> AsyncIterator[WorkflowEnvironment]:
     """The normal dev server with per-workflow virtual time (temporal.md, k)."""
-    from workers.bootstrap import SEARCH_ATTRIBUTES
+    from domain.visibility import SEARCH_ATTRIBUTES
 
     env = await WorkflowEnvironment.start_time_skipping_v2(
         dev_server_existing_path=TEMPORAL,

@@ -10,13 +10,14 @@ import pytest
 from pydantic import SecretStr
 from temporalio import workflow
 from temporalio.client import Client, WorkflowFailureError
+from temporalio.converter import WithSerializationContext
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from db.keyring import KeyRing
 from settings import Settings
-from temporal import connect
+from temporal import connect, data_converter
 from tests.conftest import TEMPORAL
 
 CANARY = "canary-in-a-payload"
@@ -78,3 +79,12 @@ async def test_a_client_with_another_key_cannot_read(server: str) -> None:
         await writer.execute_workflow(Parrot.run, CANARY, id=name, task_queue="q")
     with pytest.raises(Exception, match=r"not on the ring|does not belong"):
         await stranger.get_workflow_handle(name).result()
+
+
+def test_the_converter_and_the_codec_treat_every_payload_alike() -> None:
+    """What `temporal._ContextFreeRunner` relies on: nobody would use a payload's serialization context."""
+    converter = data_converter(settings("127.0.0.1:1"))
+    parts = (converter.payload_converter, converter.failure_converter, converter.payload_codec)
+    assert converter.payload_codec is not None
+    assert not [part for part in parts if isinstance(part, WithSerializationContext)]
+    assert converter.external_storage is None

@@ -6,9 +6,7 @@ from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.client import Client
 
-from workflows._journal import ATTENTION, PROVIDER, SLUG, STATUS, STUCK_STEP
-
-SEARCH_ATTRIBUTES = (STATUS, STUCK_STEP, ATTENTION, PROVIDER, SLUG)
+from domain.visibility import SEARCH_ATTRIBUTES
 
 
 async def ensure_search_attributes(client: Client) -> list[str]:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey
+from temporalio.exceptions import ActivityError
 
 from activities.records import RecordActivities
 from domain.journal import JournalBatch, Projection, StepEvent
 from domain.provisioning import Parked, ProvisionOrder, TerminationOrder
 from domain.statuses import Attention, DeploymentStatus, Phase, StepState
 from domain.steps import BY_NAME, Step
-from workflows._rows import Rows
+from domain.visibility import ATTENTION, NOTHING_STUCK, PROVIDER, SLUG, STATUS, STUCK_STEP
+from workflows._rows import Lane, execute
 
-STATUS = SearchAttributeKey.for_keyword("SlipwayStatus")
-STUCK_STEP = SearchAttributeKey.for_keyword("SlipwayStuckStep")
-ATTENTION = SearchAttributeKey.for_keyword("SlipwayAttention")
-PROVIDER = SearchAttributeKey.for_keyword("SlipwayProvider")
-SLUG = SearchAttributeKey.for_keyword("SlipwaySlug")
+Argument = TypeVar("Argument")
+Result = TypeVar("Result")
 
 _MARKS = {
     StepState.STARTED: "▶ running", StepState.DONE: "✔ done", StepState.PARKED: "⏸ **waits for an operator**",
@@ -31,19 +31,21 @@ class Journal:
     """Collects events and writes them batch by batch, so that rows keep the story's order."""
 
     def __init__(
-        self, rows: Rows, order: ProvisionOrder | TerminationOrder, family: str, steps: tuple[Step, ...],
+        self, order: ProvisionOrder | TerminationOrder, family: str, steps: tuple[Step, ...],
         status: DeploymentStatus,
     ) -> None:  # fmt: skip
-        self._rows = rows
+        self._lane = Lane()
         self._deployment_id = order.deployment_id
-        self._for_search = [SLUG.value_set(order.slug), PROVIDER.value_set(order.inputs.provider)]
         self._family = family
         self._steps = steps
         self._states: dict[str, StepState] = {}
         self._pending: list[StepEvent] = []
         self._moment: asyncio.Task[None] | None = None
         self._writer: asyncio.Task[None] | None = None
-        self._shown: tuple[str, str, str] | None = None
+        told = workflow.info().typed_search_attributes
+        self._told = (told.get(STATUS), told.get(ATTENTION), told.get(STUCK_STEP))
+        # A run that was started by hand lacks them.
+        self._untold = [] if told.get(SLUG) else [SLUG.value_set(order.slug), PROVIDER.value_set(order.inputs.provider)]
         self.seq = 0
         self.shown = Projection(status=status, phase=Phase.RUNNING, attention=Attention.NONE)
 
@@ -96,16 +98,38 @@ class Journal:
 
     async def _write(self) -> None:
         while self._pending:
+            await self._lane.take(self._write_batch)
+
+    async def _write_batch(self) -> None:
+        await workflow.wait_condition(self._passed)
+        if self._pending:
+            await execute(RecordActivities.record, self._batch())
+
+    async def execute(
+        self, activity: Callable[[Any, Argument, JournalBatch], Awaitable[Result]], argument: Argument
+    ) -> Result:
+        """Row work, in one transaction with the events that led to it."""
+
+        async def work() -> Result:
             await workflow.wait_condition(self._passed)
-            events, self._pending = self._pending, []
-            batch = JournalBatch(
-                deployment_id=self._deployment_id,
-                run_id=workflow.info().run_id,
-                family=self._family,
-                events=events,
-                projection=self.shown,
-            )
-            await self._rows.execute(RecordActivities.record, batch)
+            batch = self._batch()
+            try:
+                return await execute(activity, argument, batch)
+            except ActivityError:
+                self._pending[:0] = batch.events  # nothing of it was written
+                raise
+
+        return await self._lane.take(work)
+
+    def _batch(self) -> JournalBatch:
+        events, self._pending = self._pending, []
+        return JournalBatch(
+            deployment_id=self._deployment_id,
+            run_id=workflow.info().run_id,
+            family=self._family,
+            events=events,
+            projection=self.shown,
+        )
 
     def _tell_temporal(self) -> None:
         lines = [f"**{self.shown.phase}** · {self.shown.status_message}", ""]
@@ -121,13 +145,11 @@ class Journal:
                 'Send signal `retry` (optional input `{"step": "…", "changes": {…}}`) or `rollback`.',
             ]
         workflow.set_current_details("\n".join(lines))
-        stuck = ",".join(wait.step for wait in self.shown.parked) or "none"
-        seen = (self.shown.phase if self.shown.phase != Phase.RUNNING else self.shown.status,
-                self.shown.attention, stuck)  # fmt: skip
-        if seen != self._shown:
-            self._shown = seen
+        stuck = ",".join(wait.step for wait in self.shown.parked) or NOTHING_STUCK
+        status = self.shown.phase if self.shown.phase != Phase.RUNNING else self.shown.status
+        seen = (str(status), str(self.shown.attention), stuck)
+        if seen != self._told or self._untold:
             workflow.upsert_search_attributes([
-                STATUS.value_set(str(seen[0])), ATTENTION.value_set(str(seen[1])), STUCK_STEP.value_set(stuck),
-                *self._for_search,
+                STATUS.value_set(seen[0]), ATTENTION.value_set(seen[1]), STUCK_STEP.value_set(stuck), *self._untold,
             ])  # fmt: skip
-            self._for_search = []
+            self._told, self._untold = seen, []

@@ -1,8 +1,8 @@
-"""Row work of a run: local activities, one at a time, and never given up half way.
+"""The one lane of a run's row work: local activities, one at a time, and never given up half way.
 
 Results of local activities that run side by side reach a workflow as they come, but in a replay in the order of their
 numbers (temporalio/sdk-python#1578). Code that goes on between two such results would then issue other commands than
-its history holds, and the run would be stuck. So a run has one lane, and nothing else executes a local activity.
+its history holds, and the run would be stuck. So nothing else in here executes a local activity.
 """
 
 from __future__ import annotations
@@ -15,22 +15,26 @@ from temporalio import workflow
 
 from workflows._options import LOCAL
 
-Argument = TypeVar("Argument")
 Result = TypeVar("Result")
 
 
-class Rows:
+class Lane:
     def __init__(self) -> None:
-        self._lane = asyncio.Lock()
+        self._turn = asyncio.Lock()
 
-    async def execute(self, activity: Callable[[Any, Argument], Awaitable[Result]], argument: Argument) -> Result:
-        """Execute after what was asked for before. A cancelled caller leaves; the rows are written all the same.
+    async def take(self, work: Callable[[], Awaitable[Result]]) -> Result:
+        """Do `work` after what was asked for before. A cancelled caller leaves; the work is done all the same.
 
-        An undo that follows finds its effect's rows whole, because it waits for the lane.
+        An undo that follows finds its effect's rows whole, because it waits for its own turn.
         """
-        return await asyncio.shield(asyncio.create_task(self._execute(activity, argument)))
+        return await asyncio.shield(asyncio.create_task(self._take(work)))
 
-    async def _execute(self, activity: Callable[[Any, Argument], Awaitable[Result]], argument: Argument) -> Result:
-        async with self._lane:
-            result: Result = await workflow.execute_local_activity_method(activity, argument, **LOCAL)
-            return result
+    async def _take(self, work: Callable[[], Awaitable[Result]]) -> Result:
+        async with self._turn:
+            return await work()
+
+
+async def execute(activity: Callable[..., Awaitable[Result]], *arguments: Any) -> Result:
+    """One local activity. For the lane, and for a workflow that has only this one."""
+    result: Result = await workflow.execute_local_activity(activity, args=arguments, **LOCAL)
+    return result

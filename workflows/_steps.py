@@ -21,7 +21,6 @@ from domain.statuses import Attention, Phase, StepState
 from domain.steps import BY_NAME, Step
 from workflows._decisions import Decisions
 from workflows._options import activity_options, name_of
-from workflows._rows import Rows
 
 T = TypeVar("T")
 
@@ -37,7 +36,6 @@ class OperatedRun(Decisions):
 
     def __init__(self) -> None:
         super().__init__()
-        self.rows = Rows()
         self._undos: list[tuple[str, Callable[[], Awaitable[object]]]] = []
 
     # ---- the story's verbs ------------------------------------------------------------------------------------------

@@ -12,14 +12,14 @@ from domain import ids
 from domain.provisioning import Plan, PlanOrder, QuoteCall, RunPolicy
 from domain.steps import steps_for
 from workflows._options import activity_options
-from workflows._rows import Rows
+from workflows._rows import execute
 
 
 @workflow.defn
 class Planning:
     @workflow.run
     async def run(self, order: PlanOrder) -> Plan:
-        place = await Rows().execute(RecordActivities.preview, order)
+        place = await execute(RecordActivities.preview, order)
         plan = Plan(
             slug=order.slug,
             fqdn=order.fqdn,

@@ -38,7 +38,7 @@ class Provisioning(OperatedRun):
         self.policy = order.policy
         self.destroyed = Destroyed()
         steps = steps_for(order.deployment_type, new_server=True)
-        self.journal = Journal(self.rows, order, "provisioning", steps, DeploymentStatus.PROVISIONING)
+        self.journal = Journal(order, "provisioning", steps, DeploymentStatus.PROVISIONING)
 
     @workflow.run
     async def run(self, order: ProvisionOrder) -> str:
@@ -89,7 +89,7 @@ class Provisioning(OperatedRun):
         return await self.step("reserve", self._reserve_rows, undo=self._release)
 
     async def _reserve_rows(self) -> Reservation:
-        place = await self.rows.execute(RecordActivities.reserve, self._call())
+        place = await self.journal.execute(RecordActivities.reserve, self._call())
         if place.new_server:
             call = QuoteCall(tier=self.order.tier, inputs=self.inputs, deployment_id=self.order.deployment_id)
             await self.effect(ServerActivities.quote_server, call, summary="Ask the price")
@@ -120,7 +120,7 @@ class Provisioning(OperatedRun):
         await self.step("health_check", lambda: self.effect(HealthActivities.health_check, self._call()))
 
     async def _activate(self) -> str:
-        url = await self.step("activate", lambda: self.rows.execute(RecordActivities.activate, self._call()))
+        url = await self.step("activate", lambda: self.journal.execute(RecordActivities.activate, self._call()))
         self.journal.show(status=DeploymentStatus.ACTIVE, phase=Phase.ACTIVE, status_message=f"Active at {url}")
         self.journal.note("activate", StepState.ENDED, f"Deployment complete: {url}")
         await self.journal.written()
@@ -134,10 +134,10 @@ class Provisioning(OperatedRun):
         )
         await self.roll_back(why)
         report = await self._prove_absence()
-        await self.rows.execute(RecordActivities.end, EndCall(deployment_id=self.order.deployment_id, absence=report))
         self.journal.show(status=DeploymentStatus.FAILED, phase=phase, status_message="Everything was taken back")
         self.journal.note("rollback", StepState.ENDED, f"Everything was taken back ({why})")
-        await self.journal.written()
+        call = EndCall(deployment_id=self.order.deployment_id, absence=report)
+        await self.journal.execute(RecordActivities.end, call)
 
     async def _prove_absence(self) -> AbsenceReport:
         report = AbsenceReport(still_billed=self.destroyed.still_billed, billed_until=self.destroyed.billed_until)
@@ -155,7 +155,7 @@ class Provisioning(OperatedRun):
         await self.effect(HostActivities.remove_application, self._call(), summary="Remove the application")
 
     async def _release(self) -> None:
-        await self.rows.execute(RecordActivities.release, self._call())
+        await self.journal.execute(RecordActivities.release, self._call())
 
     def _call(self) -> StepCall:
         return StepCall(deployment_id=self.order.deployment_id, inputs=self.inputs)

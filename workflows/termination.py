@@ -28,7 +28,7 @@ class Termination(OperatedRun):
         self.order = order
         self.inputs = order.inputs
         self.policy = order.policy
-        self.journal = Journal(self.rows, order, "termination", TERMINATION, DeploymentStatus.ACTIVE)
+        self.journal = Journal(order, "termination", TERMINATION, DeploymentStatus.ACTIVE)
         self.journal.show(phase=Phase.TERMINATING)
 
     @workflow.run
@@ -39,7 +39,7 @@ class Termination(OperatedRun):
                 "remove_application", lambda: self.effect(HostActivities.remove_application, self._call()))  # fmt: skip
         destroyed = await self._destroy_server()
         report = await self._prove_absence(destroyed)
-        await self.step("release", lambda: self.rows.execute(RecordActivities.release, self._call()))
+        await self.step("release", lambda: self.journal.execute(RecordActivities.release, self._call()))
         await self._end(report)
 
     async def _destroy_server(self) -> Destroyed:
@@ -60,10 +60,10 @@ class Termination(OperatedRun):
         return report
 
     async def _end(self, report: AbsenceReport) -> None:
-        await self.rows.execute(RecordActivities.end, EndCall(deployment_id=self.order.deployment_id, absence=report))
         self.journal.show(phase=Phase.TERMINATED, status_message="Terminated")
         self.journal.note("release", StepState.ENDED, "Terminated; nothing of it is left")
-        await self.journal.written()
+        call = EndCall(deployment_id=self.order.deployment_id, absence=report)
+        await self.journal.execute(RecordActivities.end, call)
 
     def _call(self) -> StepCall:
         return StepCall(deployment_id=self.order.deployment_id, inputs=self.inputs)

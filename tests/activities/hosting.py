@@ -30,6 +30,7 @@ from sandbox.dns_server import DnsConfig, DnsServer
 from sandbox.hosts.driver import HostSpec
 from sandbox.hosts.emulated import EmulatedDriver
 from sandbox.hosts.emulated.machine import Machine
+from tests.journal import no_events
 from tests.providers.hosts.conftest import BLUEPRINTS, POOL, Authority
 
 ZONE = "recruitiq.test"
@@ -65,7 +66,8 @@ class Hosting:
             await session.flush()
             await secrets.ensure(session, deps.keys, "admin-password", lambda: PASSWORD, deployment_id=row.id)
         self.call = StepCall(deployment_id=str(row.id))
-        await self.run(RecordActivities(deps).reserve)
+        batch = no_events(self.call.deployment_id)
+        await ActivityEnvironment().run(RecordActivities(deps).reserve, self.call, batch)
         facts = await self.facts()
         async with deps.db.begin() as session:
             host_key = await secrets.read(session, deps.keys, "host-key", vps_id=facts.server.id)

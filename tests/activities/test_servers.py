@@ -26,6 +26,7 @@ from domain.config import RunConfig
 from domain.errors import Trouble
 from domain.provisioning import DestroyCall, QuoteCall, RunInputs, StepCall
 from domain.statuses import IntentState, Lifecycle, Tier
+from tests.journal import no_events
 from tests.sandbox.transip.emulator import Emulator, emulator
 
 WINDOW = 5.0  # seconds; the real cloud's is ten minutes, and a busy machine is slow to list
@@ -56,7 +57,9 @@ class Shop:
             )  # fmt: skip
             session.add(row)
         self.call = StepCall(deployment_id=str(row.id))
-        await ActivityEnvironment().run(RecordActivities(self.deps).reserve, self.call)
+        await ActivityEnvironment().run(
+            RecordActivities(self.deps).reserve, self.call, no_events(self.call.deployment_id)
+        )
 
     async def once(self, activity: Any, argument: Any = None) -> Any:
         return await ActivityEnvironment().run(activity, argument or self.call)

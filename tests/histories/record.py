@@ -15,11 +15,11 @@ from temporalio.testing import WorkflowEnvironment
 from db.keyring import KeyRing
 from db.migrate import upgrade
 from db.session import Database
+from domain.visibility import SEARCH_ATTRIBUTES
 from tests import postgres
 from tests.conftest import TEMPORAL
 from tests.histories.stories import STORIES
 from tests.workflows.world import World
-from workers.bootstrap import SEARCH_ATTRIBUTES
 
 HERE = Path(__file__).parent
 

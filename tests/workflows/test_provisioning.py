@@ -18,6 +18,7 @@ from domain.config import RunConfig
 from domain.provisioning import RetryRequest, RollbackRequest, StepCall
 from domain.statuses import Lifecycle
 from providers.hosts.cloud_init import new_keypair
+from tests.journal import no_events
 from tests.workflows.world import World, until_parked
 from workflows.provisioning import Provisioning
 
@@ -279,7 +280,8 @@ class TestKeys:
         private, public = new_keypair()
         deps = dataclasses.replace(world.deps, config=RunConfig(ssh_private_key=private))
         order = await world.order("platformkey")
-        await ActivityEnvironment().run(RecordActivities(deps).reserve, StepCall(deployment_id=order.deployment_id))
+        call, batch = StepCall(deployment_id=order.deployment_id), no_events(order.deployment_id)
+        await ActivityEnvironment().run(RecordActivities(deps).reserve, call, batch)
         vps = await world.vps(order)
         assert vps is not None
         assert vps.specs["ssh_public_key"].split()[:2] == public.split()[:2]

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from sqlalchemy import select, update
 from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
 from temporalio.exceptions import ApplicationError
@@ -38,6 +39,7 @@ from domain.provisioning import (
     ServerQuote,
     StepCall,
 )
+from domain.starting import provisioning_start
 from domain.statuses import DeploymentType, IntentState, Lifecycle, Tier
 from temporal import sandbox_runner
 from workers.pools import WORKFLOWS
@@ -99,6 +101,11 @@ class World:
 
     # ---- the remote activities
 
+    async def _server(self, deployment_id: str, **values: object) -> None:
+        placed = select(Deployment.vps_id).where(Deployment.id == uuid.UUID(deployment_id)).scalar_subquery()
+        async with self.db.begin() as session:
+            await session.execute(update(VpsInstance).where(VpsInstance.id == placed).values(**values))
+
     @activity.defn
     async def quote_server(self, call: QuoteCall) -> ServerQuote:
         await self._act("quote_server", call.inputs)
@@ -113,34 +120,28 @@ class World:
     async def create_server(self, call: StepCall) -> ServerFound:
         await self._act("create_server", call.inputs)
         self.servers.add(call.deployment_id)
+        ours = ServerIntent.deployment_id == uuid.UUID(call.deployment_id)
         async with self.db.begin() as session:
-            facts = await load(session, call.deployment_id)
-            facts.server.provider_instance_id = f"demo-{facts.server.vps_name}-{call.deployment_id[-6:]}"
-            intent = await session.get_one(ServerIntent, facts.intent.id)  # type: ignore[union-attr]
-            intent.state, intent.sends = IntentState.ADOPTED, 1
+            await session.execute(update(ServerIntent).where(ours).values(state=IntentState.ADOPTED, sends=1))
+        await self._server(call.deployment_id, provider_instance_id=f"demo-{call.deployment_id}")
         return ServerFound(vps_id="", provider_ref="demo-vps1")
 
     @activity.defn
     async def await_server(self, call: StepCall) -> ServerFound:
         await self._act("await_server")
-        async with self.db.begin() as session:
-            (await load(session, call.deployment_id)).server.vps_ip = "192.0.2.10"
+        await self._server(call.deployment_id, vps_ip="192.0.2.10")
         return ServerFound(vps_id="", provider_ref="demo-vps1", address="192.0.2.10")
 
     @activity.defn
     async def set_up_server(self, call: StepCall) -> None:
         await self._act("set_up_server", call.inputs)
-        async with self.db.begin() as session:
-            (await load(session, call.deployment_id)).server.lifecycle = Lifecycle.ACTIVE
+        await self._server(call.deployment_id, lifecycle=Lifecycle.ACTIVE)
 
     @activity.defn
     async def destroy_server(self, call: DestroyCall) -> Destroyed:
         await self._act("destroy_server")
         self.servers.discard(call.deployment_id)
-        async with self.db.begin() as session:
-            vps = (await load(session, call.deployment_id)).vps
-            if vps is not None:
-                vps.lifecycle = Lifecycle.TERMINATED
+        await self._server(call.deployment_id, lifecycle=Lifecycle.TERMINATED)
         return Destroyed(provider_ref="demo-vps1")
 
     @activity.defn
@@ -215,10 +216,7 @@ class World:
         )  # fmt: skip
 
     async def start(self, client: Client, order: ProvisionOrder, **options: Any) -> WorkflowHandle[Provisioning, str]:
-        return await client.start_workflow(
-            Provisioning.run, order, id=ids.provisioning_workflow_id(order.deployment_id), task_queue=ids.RUNS_QUEUE,
-            **options,
-        )  # fmt: skip
+        return await client.start_workflow(Provisioning.run, order, **provisioning_start(order) | options)
 
     async def row(self, order: ProvisionOrder) -> Deployment:
         async with self.db.begin() as session:
