@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 from temporalio import workflow
 from temporalio.client import Client, WorkflowFailureError
-from temporalio.converter import WithSerializationContext
+from temporalio.converter import WithSerializationContext, WorkflowSerializationContext
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
@@ -84,7 +84,10 @@ async def test_a_client_with_another_key_cannot_read(server: str) -> None:
 def test_the_converter_and_the_codec_treat_every_payload_alike() -> None:
     """What `temporal._ContextFreeRunner` relies on: nobody would use a payload's serialization context."""
     converter = data_converter(settings("127.0.0.1:1"))
-    parts = (converter.payload_converter, converter.failure_converter, converter.payload_codec)
+    payloads = converter.payload_converter
+    assert isinstance(payloads, WithSerializationContext)
+    assert payloads.with_context(WorkflowSerializationContext(namespace="n", workflow_id="w")) is payloads
     assert converter.payload_codec is not None
-    assert not [part for part in parts if isinstance(part, WithSerializationContext)]
+    assert not isinstance(converter.payload_codec, WithSerializationContext)
+    assert not isinstance(converter.failure_converter, WithSerializationContext)
     assert converter.external_storage is None
