@@ -205,24 +205,25 @@ class Host:
         keep: Callable[[str], bool] | None,
     ) -> CommandResult:
         process = await self._open().create_process(line, encoding="utf-8", errors="replace")
+        readers = [
+            asyncio.create_task(self._read(stream, name, redact, show, keep))
+            for stream, name in ((process.stdout, "stdout"), (process.stderr, "stderr"))
+        ]
         try:
-            async with asyncio.TaskGroup() as group:
-                readers = [
-                    group.create_task(self._read(stream, name, redact, show, keep))
-                    for stream, name in ((process.stdout, "stdout"), (process.stderr, "stderr"))
-                ]
-                if input is not None:
-                    process.stdin.write(input)
-                process.stdin.write_eof()
+            if input is not None:
+                process.stdin.write(input)
+            process.stdin.write_eof()
+            outputs = await asyncio.gather(*readers)
             await process.wait_closed()
-        except* (OSError, asyncssh.Error) as group_error:
-            raise group_error.exceptions[0] from None
         finally:
             process.close()
+            for reader in readers:
+                reader.cancel()
+            await asyncio.gather(*readers, return_exceptions=True)
         status = process.returncode
         if status is None:
             raise asyncssh.ConnectionLost("the connection ended before the command did")
-        return CommandResult(status, *(reader.result() for reader in readers))
+        return CommandResult(status, *outputs)
 
     async def _read(
         self,

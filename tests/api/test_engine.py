@@ -13,6 +13,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 import temporal
 from domain.ids import RUNS_QUEUE
+from domain.visibility import SEARCH_ATTRIBUTES
 from tests.api.conftest import MakeWorld
 from tests.api.standins import Ending, ParkedRun, Quoting
 from tests.api.test_commands import send
@@ -24,7 +25,7 @@ from tests.conftest import TEMPORAL
 async def server() -> AsyncIterator[WorkflowEnvironment]:
     """A dev server of this module, so that no other module's workers take its tasks."""
     async with await WorkflowEnvironment.start_local(
-        dev_server_existing_path=TEMPORAL, dev_server_log_level="error"
+        dev_server_existing_path=TEMPORAL, dev_server_log_level="error", search_attributes=SEARCH_ATTRIBUTES
     ) as env:
         yield env
 

@@ -17,6 +17,7 @@ from sqlalchemy import insert, select, update
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from api.examples import CREATE_REQUEST
 from db.keyring import KeyRing
 from db.models import AuditEntry, Deployment, DeploymentEvent, VpsInstance, new_id
 from db.queries.users import ensure_user
@@ -98,21 +99,9 @@ def temporal_is_away() -> RPCError:
     return RPCError("connection refused", RPCStatusCode.UNAVAILABLE, b"")
 
 
-ORDER: dict[str, Any] = {
-    "organizationName": "Acme Corp",
-    "slug": "acme",
-    "tier": "professional",
-    "deploymentModel": "dedicated",
-    "vpsId": None,
-    "adminEmail": "admin@acme.com",
-    "adminName": "John Doe",
-    "adminPassword": "SecurePassword123!",
-}
-
-
 def order(**changes: Any) -> dict[str, Any]:
     slug = f"s{uuid.uuid4().hex[:10]}"
-    return ORDER | {"slug": slug, "organizationName": f"Org {slug}"} | changes
+    return CREATE_REQUEST | {"slug": slug, "organizationName": f"Org {slug}"} | changes
 
 
 @dataclass

@@ -3,33 +3,10 @@
 from __future__ import annotations
 
 from sandbox.hosts.emulated.shell import Call, program, unknown
+from sandbox.lab.aptrepo import MORE_PACKAGES, SETUP_PACKAGES
 
-OFFERED = frozenset(
-    [
-        "docker.io",
-        "docker-cli",
-        "docker-compose",
-        "iptables",
-        "ufw",
-        "nginx",
-        "openssl",
-        "ca-certificates",
-        "curl",
-        "sudo",
-        "unattended-upgrades",
-        "nftables",
-        "certbot",
-        "rsync",
-        "jq",
-        "restic",
-        "logrotate",
-        "acl",
-        "fail2ban",
-        "postgresql-client",
-        "redis-tools",
-        "gnupg",
-    ]
-)
+# What the lab's repository offers to real hosts, and what a Debian host has from its birth.
+OFFERED = frozenset([*SETUP_PACKAGES, *MORE_PACKAGES, "ca-certificates", "curl", "sudo"])
 STARTED = {"docker.io": "docker.service", "nginx": "nginx.service"}
 FOLDERS = {
     "docker.io": ["/etc/docker"],

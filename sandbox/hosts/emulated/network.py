@@ -33,7 +33,7 @@ class Network:
         self.machine = machine
         self._sockets: dict[int, tuple[str, socket.socket]] = {}
         self._connections: set[asyncssh.SSHServerConnection] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], socket.socket] = {}
         self._contexts: dict[str, tuple[tuple[bytes, bytes], ssl.SSLContext]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self.plugged = True
@@ -96,8 +96,14 @@ class Network:
             return
         serve = self._serve_ssh(accepted) if what == "ssh" else self._serve_web(accepted, tls=what == "tls")
         task = asyncio.get_running_loop().create_task(serve)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = accepted
+        task.add_done_callback(self._served)
+
+    def _served(self, task: asyncio.Task[None]) -> None:
+        accepted = self._tasks.pop(task)
+        # Cut before it began: nobody else knows of this connection yet.
+        if task.cancelled():
+            accepted.close()
 
     # ---- SSH ---------------------------------------------------------------------------------------------------------
 
