@@ -11,9 +11,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
 from tests.copies import copy_to, run_in
 from tests.mutants.catalogue import MUTANTS, Mutant
 
@@ -37,16 +34,16 @@ def caught_by(mutant: Mutant) -> str | None:
 def main() -> int:
     only = os.environ.get("ONLY", "")
     chosen = [mutant for mutant in MUTANTS if only in mutant.name]
-    screen = Console()
-    table = Table("mutant", "caught by", box=None, header_style="bold")
-    survived = 0
-    for mutant in chosen:
-        found = caught_by(mutant)
-        survived += found is None
-        screen.print(f"{mutant.name}: {'caught' if found else 'SURVIVED'}", highlight=False)
-        table.add_row(mutant.name, found or "[red]nothing[/red]")
-    screen.print(table)
-    screen.print(f"{len(chosen)} mutants, {survived} survived")
+    found = {}
+    for number, mutant in enumerate(chosen, start=1):
+        print(f"{number}/{len(chosen)} {mutant.name} ...", flush=True)
+        found[mutant.name] = caught_by(mutant)
+    width = max(map(len, found), default=0)
+    print(f"\n{'mutant':<{width}}  caught by")
+    for name, test in found.items():
+        print(f"{name:<{width}}  {test or 'NOTHING: it survived'}")
+    survived = list(found.values()).count(None)
+    print(f"\n{len(chosen)} mutants, {survived} survived")
     return 1 if survived or not chosen else 0
 
 

@@ -57,7 +57,7 @@ MUTANTS = (
         ("telemetry.py", 'line["error"] = _kinds(record.exc_info[1])', 'line["error"] = repr(record.exc_info[1])'),
     ),
     _mutant(
-        "a server of another order is claimed", "tests/providers/cloud/test_transip_orders.py",
+        "a server of another order is claimed", "tests/providers/cloud/test_transip_contract.py",
         ("providers/cloud/transip.py", "if owner not in {None, correlation}:", "if owner is Ellipsis:"),
     ),
     _mutant(
