@@ -21,6 +21,7 @@ from tests.kills.plan import Kill
 LOOK = 0.3  # seconds between two looks at the rows
 SETTLED = 1200.0  # an order that is nowhere by then is lost
 RETRIES = 3  # decisions to retry before the decision to roll back
+MOST_DECISIONS = 30  # about one order
 AWAY = 180.0  # a killed API is back by then
 
 _PROGRESS = """
@@ -113,21 +114,20 @@ class Order:
     def settle(self, wanted: tuple[str, ...]) -> dict[str, Any]:
         """To one of these phases. A park is retried, and rolled back when that does not help."""
         decided = 0
-        while True:
+        for asked in range(MOST_DECISIONS):
             row = self.until(lambda row: row["phase"] in wanted or bool(row["parked"]))
             if row["phase"] in wanted:
                 return row
             path = f"/api/portal/instances/{self.deployment}"
-            key = f"{self.kill.slug}-{decided}"
+            key = f"{self.kill.slug}-{wanted[0]}-{asked}"
             rolling = row["phase"] in ("rolling_back", "terminating")
             if decided < RETRIES or rolling:
                 answer = self.call("POST", f"{path}/retry", {}, key=key)
             else:
                 answer = self.call("POST", f"{path}/rollback", {"reason": "killed"}, key=key)
             decided += answer.status_code < 300  # 409: it went on by itself in the meantime
-            if decided > 10 * RETRIES:
-                raise Lost(f"parked again and again: {row['parked'][0]['message'][:200]}")
             time.sleep(2)
+        raise Lost(f"parked again and again: {row['parked'][0]['message'][:200] if row['parked'] else row['phase']}")
 
     # ---- judging
 
