@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 SOURCES := api activities workflows providers domain db workers sandbox deploy settings.py temporal.py telemetry.py cli.py
 
 .DEFAULT_GOAL := help
-.PHONY: help up down lab test check format bench record lock clean
+.PHONY: help up down lab test check format bench record mutants kills lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,12 @@ bench: $(STAMP) ## measure against the goals; writes bench/results/latest.json
 
 record: $(STAMP) ## record the workflow histories that the replay test uses
 	@$(BIN)/python -m tests.histories.record
+
+mutants: $(STAMP) ## take each safeguard out of a copy; the tests must notice (ONLY=word)
+	@$(BIN)/python -m tests.mutants
+
+kills: $(STAMP) ## N=50 real provisionings, each with a process killed at a random moment (SEED, HOSTS, AT_ONCE)
+	@$(BIN)/python -m tests.kills $(if $(N),-n $(N)) $(if $(SEED),--seed $(SEED)) $(if $(HOSTS),--hosts $(HOSTS)) $(if $(AT_ONCE),--at-once $(AT_ONCE))
 
 lock: ## renew the lock files (needs uv, found by name on the PATH)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }

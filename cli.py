@@ -268,10 +268,13 @@ def terminate(context: typer.Context, instance: Instance, immediately: bool = Fa
 
 @app.command()
 def attention(context: typer.Context, as_json: Json = False) -> None:
-    """What is waiting for an operator, the oldest first."""
+    """What needs somebody, the oldest first: since when, until when, and who."""
     with client_of(context) as client:
         reply = client.call("GET", "/api/operator/attention")
-    show(reply, as_json, ["slug", "step", "trouble", "since", "until", "message"], reply["items"])
+    columns = ["slug", "kind", "what", "trouble", "since", "until", "owner", "message"]
+    show(reply, as_json, columns, reply["items"])
+    if not as_json and (said := reply.get("temporal", {}).get("message")):
+        screen().print(Text(said, style="yellow"))
 
 
 if __name__ == "__main__":

@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     temporal_tls: bool = False
     temporal_api_key: SecretStr | None = None
     payload_encryption: bool = False  # second wall: encrypt every payload in Temporal with the key ring
+    payload_encryption_accept_plain: bool = False  # while runs from before it was turned on are still under way
 
     # ---- secrets. "id:base64key[,id:base64key…]"; the first key encrypts, all decrypt.
     secret_keys: SecretStr | None = None

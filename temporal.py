@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -32,7 +33,11 @@ PASSED_THROUGH = (
     "josepy", "opentelemetry", "psycopg", "pydantic_core", "requests", "sqlalchemy", "uuid_utils", "yaml",
 )  # fmt: skip
 
+logger = logging.getLogger("slipway.temporal")
+
 _ENCODING = b"binary/slipway-aes-gcm"
+# The converter knows no such encoding and repeats its name in the error.
+_REFUSED = Payload(metadata={"encoding": b"refused: not encrypted, and PAYLOAD_ENCRYPTION is on"})
 
 # Which activity or run a log line is about stands in fields of its own; within its sentence it would only hide that.
 activity.logger.activity_info_on_message = False
@@ -40,10 +45,17 @@ workflow.logger.workflow_info_on_message = False
 
 
 class EncryptionCodec(PayloadCodec):
-    """Second wall: payloads hold references only, and even those are unreadable in Temporal's database."""
+    """Second wall: payloads hold references only, and even those are unreadable in Temporal's database.
 
-    def __init__(self, keys: KeyRing) -> None:
+    It also says who may speak: whoever reaches Temporal but has no key cannot start work or change it. What is not
+    encrypted is passed on as a payload that nothing can be made of, because an error in here would fail the whole
+    workflow task: that way a plain signal would stop a run for good. So a start is refused for as long as it is tried,
+    a signal is dropped, an update is rejected.
+    """
+
+    def __init__(self, keys: KeyRing, *, accept_plain: bool = False) -> None:
         self._keys = keys
+        self._accept_plain = accept_plain
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
         return [self._seal(payload) for payload in payloads]
@@ -57,7 +69,10 @@ class EncryptionCodec(PayloadCodec):
 
     def _open(self, payload: Payload) -> Payload:
         if payload.metadata.get("encoding") != _ENCODING:
-            return payload
+            if self._accept_plain:
+                return payload
+            logger.warning("a payload is not encrypted and was refused: PAYLOAD_ENCRYPTION is on")
+            return _REFUSED
         key_id = payload.metadata["key"].decode()
         return Payload.FromString(self._keys.decrypt(key_id, payload.data, context="temporal"))
 
@@ -69,7 +84,10 @@ def data_converter(settings: Settings) -> DataConverter:
         raise ValueError("PAYLOAD_ENCRYPTION needs SECRET_KEYS")
     return dataclasses.replace(
         pydantic_data_converter,
-        payload_codec=EncryptionCodec(KeyRing.parse(settings.secret_keys.get_secret_value())),
+        payload_codec=EncryptionCodec(
+            KeyRing.parse(settings.secret_keys.get_secret_value()),
+            accept_plain=settings.payload_encryption_accept_plain,
+        ),
         failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
     )
 

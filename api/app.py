@@ -34,6 +34,7 @@ from api import (
     pages,
     servers,
 )
+from api.failing import Failing
 from api.feed import Feed
 from api.frame import Frame
 from api.guard import BodyGuard
@@ -135,6 +136,7 @@ def _services(settings: Settings, db: Database | None, client: Client | None) ->
         feed=Feed(dsn, reader),
         metrics=Metrics(),
         probe=Probe(reader, link),
+        failing=Failing(link),
     )
 
 

@@ -69,7 +69,7 @@ async def metrics(request: Request, held: Held) -> Response:
         raise ApiError(
             ErrorCode.FORBIDDEN, "Metrics are for this machine only; set METRICS_TOKEN to read them elsewhere."
         )
-    return Response(await held.metrics.scrape(held.reader), media_type=CONTENT_TYPE_LATEST)
+    return Response(await held.metrics.scrape(held.reader, await held.failing.ask()), media_type=CONTENT_TYPE_LATEST)
 
 
 def _word(up: bool) -> str:

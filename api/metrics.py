@@ -11,8 +11,11 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from db.queries.fleet import attention_rows, counts, parked_since
+from api.failing import Answer
+from db.queries.attention import parked_rows, parked_since, unstarted_rows
+from db.queries.fleet import counts
 from db.queries.reading import Reader
+from domain.statuses import AttentionKind
 
 _BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -38,15 +41,29 @@ class Metrics:
         self._oldest = Gauge(
             "slipway_oldest_parked_seconds", "Age of the oldest wait; 0 when nothing waits", registry=self.registry
         )
+        self._attention = Gauge(
+            "slipway_attention_items",
+            "What needs somebody, by kind; workflow_task_failing is missing while Temporal does not answer",
+            ("kind",),
+            registry=self.registry,
+        )
 
     def observed(self, method: str, route: str, status: int, seconds: float) -> None:
         self._requests.labels(method, route, f"{status // 100}xx").observe(seconds)
 
-    async def scrape(self, reader: Reader) -> bytes:
+    async def scrape(self, reader: Reader, failing: Answer) -> bytes:
         self._deployments.clear()
         for row in await counts(reader):
             self._deployments.labels(row["status"], row["phase"], row["attention"]).set(row["number"])
-        waits = [moment for row in await attention_rows(reader) for moment in parked_since(row)]
+        parked = await parked_rows(reader)
+        waits = [moment for row in parked for moment in parked_since(row)]
+        late = sum(bool(wait.get("escalated")) for row in parked for wait in row["parked"])
+        self._attention.clear()
+        self._attention.labels(AttentionKind.WAITS).set(len(waits) - late)
+        self._attention.labels(AttentionKind.ESCALATED).set(late)
+        self._attention.labels(AttentionKind.NOT_STARTED).set(len(await unstarted_rows(reader)))
+        if failing.known:
+            self._attention.labels(AttentionKind.TASK_FAILING).set(len(failing.runs))
         self._parked.set(len(waits))
         oldest = min(waits, default=None)
         self._oldest.set((datetime.now(UTC) - oldest).total_seconds() if oldest else 0)

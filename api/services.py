@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from starlette.requests import HTTPConnection
 
+from api.failing import Failing
 from api.feed import Feed
 from api.metrics import Metrics
 from api.probe import Probe
@@ -77,6 +78,7 @@ class Services:
     feed: Feed
     metrics: Metrics
     probe: Probe
+    failing: Failing  # asks Temporal which runs cannot go on
     failures: Failures = field(default_factory=Failures)  # per account and address
     address_failures: Failures = field(default_factory=lambda: Failures(30))  # over all accounts
     principals: PrincipalCache = field(default_factory=PrincipalCache)

@@ -95,6 +95,10 @@ def reveal_until(expires_at: datetime | None, activated_at: datetime | None, day
 def temporal_url(settings: Settings, deployment_id: object, phase: str) -> str:
     ending = phase in (Phase.TERMINATING, Phase.TERMINATED)
     workflow_id = (termination_workflow_id if ending else provisioning_workflow_id)(str(deployment_id))
+    return workflow_url(settings, workflow_id)
+
+
+def workflow_url(settings: Settings, workflow_id: str) -> str:
     base = settings.temporal_ui_url.rstrip("/")
     return f"{base}/namespaces/{quote(settings.temporal_namespace)}/workflows/{quote(workflow_id, safe='')}"
 

@@ -24,6 +24,12 @@ def termination_workflow_id(deployment_id: str) -> str:
     return f"terminate/{deployment_id}"
 
 
+def deployment_of(workflow_id: str) -> str | None:
+    """The deployment a run is about; None for runs of other families."""
+    family, _, rest = workflow_id.partition("/")
+    return rest if family in ("provision", "terminate") and rest else None
+
+
 def plan_workflow_id(request_id: str) -> str:
     return f"plan/{request_id}"
 

@@ -182,6 +182,7 @@ class Parked(BaseModel):
     until: datetime
     owner: str = "operator"
     undoing: bool = False
+    escalated: bool = False  # its first deadline passed without a decision
     editable: list[str] = Field(default_factory=list)
     current: dict[str, object] = Field(default_factory=dict)
 

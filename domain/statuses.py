@@ -38,6 +38,15 @@ class Attention(StrEnum):
     ESCALATED = "escalated"  # the deadline of a parked step has passed
 
 
+class AttentionKind(StrEnum):
+    """Why something stands in the operators' list."""
+
+    WAITS = "waits_for_operator"  # a step, or its undo, before its deadline
+    ESCALATED = "escalated"  # the same, and nobody decided in time
+    TASK_FAILING = "workflow_task_failing"  # the run's own code fails, again and again; Temporal says so
+    NOT_STARTED = "not_started"  # ordered, committed, and no run was started for it
+
+
 class DeploymentType(StrEnum):
     SHARED = "shared"
     DEDICATED = "dedicated"

@@ -13,6 +13,9 @@ SEARCH_ATTRIBUTES = (STATUS, STUCK_STEP, ATTENTION, PROVIDER, SLUG)
 
 NOTHING_STUCK = "none"
 
+# Set by Temporal itself while a run's workflow task keeps failing, that is, while our code cannot go on with it.
+FAILING = "ExecutionStatus = 'Running' AND TemporalReportedProblems IS NOT NULL"
+
 
 def at_start(status: str, attention: str, slug: str, provider: str) -> TypedSearchAttributes:
     """Given with the start, they cost no command and no second visit to the store."""

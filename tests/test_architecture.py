@@ -132,17 +132,6 @@ class TestWorkflows:
                     node.func.attr in ("now", "utcnow", "today")
                 ), f"line {node.lineno}: use workflow.now()"  # fmt: skip
 
-    # The journal's conditions hold within the same activation: they wait for our own tasks, for nothing outside.
-    @pytest.mark.parametrize(
-        "path", [p for p in SOURCES if home(p) == "workflows" and p.name != "_journal.py"], ids=name
-    )
-    def test_every_wait_has_a_deadline_and_a_name(self, path: Path) -> None:
-        for node in ast.walk(parse(path)):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-                given = {keyword.arg for keyword in node.keywords}
-                if node.func.attr == "wait_condition":
-                    assert {"timeout", "timeout_summary"} <= given, f"line {node.lineno}: a wait without a name"
-
     def test_rows_have_one_lane(self) -> None:
         """Two local activities in flight are not replayed in the order they came; `_rows.py` says more."""
         users = [name(p) for p in SOURCES if home(p) == "workflows" and "execute_local_activity" in p.read_text()]

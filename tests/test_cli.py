@@ -153,6 +153,11 @@ class TestReading:
         portal.answer("GET /api/operator/attention", 200, {"items": [item]})
         assert "no such column" in slipway("attention").output
 
+    def test_attention_says_which_part_could_not_be_asked(self, portal: Portal) -> None:
+        away = {"answered": False, "message": "Temporal does not answer."}
+        portal.answer("GET /api/operator/attention", 200, {"items": [], "temporal": away})
+        assert "Temporal does not answer." in slipway("attention").output
+
 
 class TestFollowing:
     def stream(self, *events: tuple[str, int, dict[str, Any]]) -> str:

@@ -169,7 +169,7 @@ class OperatedRun(Decisions):
 
     def _escalate(self, step: Step, wait: Parked, patience: timedelta) -> None:
         self.journal.show(attention=Attention.ESCALATED)
-        wait.until = workflow.now() + patience
+        wait.until, wait.escalated = workflow.now() + patience, True
         self.journal.note(
             step.name, StepState.ESCALATED, f"Nobody decided about {step.title} in time; a server may be paid for"
         )

@@ -1,11 +1,9 @@
-"""Lists: instances, servers, what waits for an operator, and the counts that metrics show. Read only."""
+"""Lists: instances, servers, and the counts that metrics show. Read only."""
 
 from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,13 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from db.models import Deployment, Organization, VpsInstance
 from db.queries.reading import Reader, Row
 from domain.statuses import Lifecycle
-
-_ATTENTION = """
-select d.id, d.slug, o.name as organization_name, d.deployment_type, d.tier, d.phase, d.attention, d.parked,
-       d.price_cents_month, d.currency, d.updated_at
-  from instance_deployments d join organizations o on o.id = d.organization_id
- where d.attention <> 'none' and d.ended_at is null
-"""
 
 _COUNTS = """
 select status, phase, attention, count(*) as number from instance_deployments group by status, phase, attention
@@ -117,16 +108,6 @@ async def organizations_on(session: AsyncSession, vps_id: uuid.UUID) -> list[tup
     return [(organization, deployment) for organization, deployment in rows]
 
 
-async def attention_rows(reader: Reader) -> list[Row]:
-    return await reader.all(_ATTENTION)
-
-
 async def counts(reader: Reader) -> list[Row]:
     """Deployments by status, phase and attention."""
     return await reader.all(_COUNTS)
-
-
-def parked_since(row: Row) -> list[datetime]:
-    """When each wait of an attention row began."""
-    waits: list[dict[str, Any]] = row["parked"]
-    return [datetime.fromisoformat(wait["since"]) for wait in waits]

@@ -226,7 +226,8 @@ async def test_attention_lists_waits_oldest_first(world: World) -> None:
     items = [item for item in (await world.client.get("/api/operator/attention")).json()["items"]
              if item["deployment_id"] in refs]  # fmt: skip
     assert [item["step"] for item in items] == ["issue_certificate", "create_server", "run_migrations"]
-    wanted = {"deployment_id", "slug", "step", "trouble", "message", "since", "until", "owner", "editable", "current"}
+    wanted = {"deployment_id", "slug", "kind", "what", "step", "trouble", "message", "since", "until", "owner",
+              "editable", "current"}  # fmt: skip
     assert wanted <= set(items[0])
 
 

@@ -6,7 +6,7 @@ The stand-in keeps what it was asked and answers as told; what the real engine d
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -83,6 +83,13 @@ class StandInTemporal:
     async def execute_workflow(self, workflow: str, arg: Any, **options: Any) -> Any:
         self.executed.append((workflow, arg, options))
         return self.answer_plan()
+
+    async def list_workflows(self, query: str, **options: Any) -> AsyncIterator[Any]:
+        """No run of a stand-in has code that could fail."""
+        if self.trouble is not None:
+            raise self.trouble
+        for run in ():
+            yield run
 
     def get_workflow_handle(self, id: str) -> StandInHandle:
         return StandInHandle(self, id)

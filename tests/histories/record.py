@@ -1,4 +1,7 @@
-"""`make record`: run every story on a dev server and keep its history; for workflows changed on purpose."""
+"""`make record`: run every story on a dev server and keep its history; for workflows changed on purpose.
+
+It also writes down the fingerprints of the code that made them.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from db.session import Database
 from domain.visibility import SEARCH_ATTRIBUTES
 from tests import postgres
 from tests.conftest import TEMPORAL
+from tests.histories import fingerprints
 from tests.histories.stories import STORIES
 from tests.workflows.world import World
 
@@ -25,6 +29,9 @@ HERE = Path(__file__).parent
 
 
 async def record(client: Client, server: str) -> None:
+    for path in HERE.glob("*.json"):
+        if path.stem not in STORIES and path != fingerprints.FILE:
+            path.unlink()
     for name, story in STORIES.items():
         with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
             connection.execute(f"create database {name}")
@@ -51,6 +58,7 @@ async def main() -> None:
     with postgres.server() as server:
         async with env:
             await record(env.client, server)
+    fingerprints.keep()
 
 
 if __name__ == "__main__":

@@ -5,18 +5,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from sqlalchemy import exists, select, update
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
+from db.models import Deployment, DeploymentEvent
 from domain import ids
-from domain.provisioning import RetryRequest, RollbackRequest, TerminationOrder
-from domain.statuses import DeploymentType
+from domain.provisioning import PlanOrder, ProvisionOrder, RetryRequest, RollbackRequest, TerminationOrder
+from domain.statuses import DeploymentType, StepState, Tier
 from tests.workflows.world import World, until_parked
+from workflows.planning import Planning
 from workflows.provisioning import Provisioning
+from workflows.sweeps import StartSweep
 from workflows.termination import Termination
 
 Story = Callable[[World, Client], Awaitable[WorkflowHandle[Any, Any]]]
+SOON = 1 / 3600  # hours until a wait escalates: these stories run in real time
 
 
 async def ended(handle: WorkflowHandle[Any, Any]) -> WorkflowHandle[Any, Any]:
@@ -25,8 +31,25 @@ async def ended(handle: WorkflowHandle[Any, Any]) -> WorkflowHandle[Any, Any]:
     return handle
 
 
+async def until_noted(world: World, order: ProvisionOrder, state: StepState) -> None:
+    told = exists().where(DeploymentEvent.deployment_id == order.deployment_id, DeploymentEvent.state == state)
+    for _ in range(400):
+        async with world.db.begin() as session:
+            if (await session.execute(select(told))).scalar_one():
+                return
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"the run never told of {state}")
+
+
+# ---- provisioning: the ways through
+
+
 async def happy(world: World, client: Client) -> WorkflowHandle[Any, Any]:
     return await ended(await world.start(client, await world.order("happy")))
+
+
+async def shared_on_new(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    return await ended(await world.start(client, await world.order("founder", "shared")))
 
 
 async def shared_on_existing(world: World, client: Client) -> WorkflowHandle[Any, Any]:
@@ -43,11 +66,53 @@ async def parked_and_retried(world: World, client: Client) -> WorkflowHandle[Any
     return await ended(handle)
 
 
+async def escalated_and_retried(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    world.fail("health_check", "ExposedPort", times=1)
+    order = await world.order("overdue", park_hours=SOON)
+    handle = await world.start(client, order)
+    await until_noted(world, order, StepState.ESCALATED)
+    await handle.signal("retry")
+    return await ended(handle)
+
+
+# ---- provisioning: the waits, as they stand when a new version is rolled out
+
+
 async def parked(world: World, client: Client) -> WorkflowHandle[Any, Any]:
     world.fail("create_server", "QuotaExceeded")
     handle = await world.start(client, await world.order("waiting"))
     await until_parked(handle, "create_server")
     return handle
+
+
+async def parked_in_two_branches(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    world.fail("publish_dns", "Conflict")
+    world.fail("issue_certificate", "RateLimited")
+    world.fail("start_services", "CommandFailed")
+    handle = await world.start(client, await world.order("branches"))
+    await until_parked(handle, "publish_dns", "issue_certificate", "start_services")
+    return handle
+
+
+async def parked_in_undo(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    world.fail("start_services", "CommandFailed")
+    world.fail("destroy_server", "Unauthorized")
+    handle = await world.start(client, await world.order("half"))
+    await until_parked(handle, "start_services")
+    await handle.execute_update(Provisioning.roll_back_run, RollbackRequest(reason="not wanted"))
+    await until_parked(handle, "create_server")
+    return handle
+
+
+async def parked_and_escalated(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    world.fail("set_up_server", "DiskFull")
+    order = await world.order("forgotten", park_hours=SOON)
+    handle = await world.start(client, order)
+    await until_noted(world, order, StepState.ESCALATED)
+    return handle
+
+
+# ---- provisioning: the ways back
 
 
 async def rolled_back(world: World, client: Client) -> WorkflowHandle[Any, Any]:
@@ -69,6 +134,15 @@ async def rolled_back_after_stuck_undo(world: World, client: Client) -> Workflow
     return await ended(handle)
 
 
+async def shared_rolled_back(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    await ended(await world.start(client, await world.order("settled", "shared")))
+    world.fail("issue_certificate", "RateLimited")
+    handle = await world.start(client, await world.order("leaver", "shared"))
+    await until_parked(handle, "issue_certificate")
+    await handle.execute_update(Provisioning.roll_back_run, RollbackRequest(reason="by request"))
+    return await ended(handle)
+
+
 async def cancelled(world: World, client: Client) -> WorkflowHandle[Any, Any]:
     reached = world.hold("start_services")
     handle = await world.start(client, await world.order("cancelled"))
@@ -78,22 +152,83 @@ async def cancelled(world: World, client: Client) -> WorkflowHandle[Any, Any]:
     return await ended(handle)
 
 
-async def terminated(world: World, client: Client) -> WorkflowHandle[Any, Any]:
-    order = await world.order("terminated")
+async def cancelled_while_parked(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    world.fail("await_ssh", "HostKeyMismatch")
+    handle = await world.start(client, await world.order("givenup"))
+    await until_parked(handle, "await_ssh")
+    await handle.cancel()
+    return await ended(handle)
+
+
+# ---- termination, planning, sweeps
+
+
+async def terminate(world: World, client: Client, order: ProvisionOrder, **more: Any) -> WorkflowHandle[Any, Any]:
+    """Provision, then begin to terminate."""
     await ended(await world.start(client, order))
-    world.fail("withdraw_dns", "Transient", times=1)
-    termination = await client.start_workflow(
+    return await client.start_workflow(
         Termination.run,
         TerminationOrder(deployment_id=order.deployment_id, slug=order.slug, fqdn=order.fqdn,
-                         deployment_type=DeploymentType.DEDICATED),
+                         deployment_type=order.deployment_type, **more),
         id=ids.termination_workflow_id(order.deployment_id), task_queue=ids.RUNS_QUEUE)  # fmt: skip
+
+
+async def terminated(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    world.fail("withdraw_dns", "Transient", times=1)
+    termination = await terminate(world, client, await world.order("terminated"))
     await until_parked(termination, "withdraw_dns")
     await termination.signal("retry")
     return await ended(termination)
 
 
+async def terminated_later(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    return await ended(await terminate(world, client, await world.order("later"), immediately=False))
+
+
+async def terminated_shared(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    await ended(await world.start(client, await world.order("stays", "shared")))
+    return await ended(await terminate(world, client, await world.order("leaves", "shared")))
+
+
+async def termination_parked(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    world.fail("destroy_server", "Unauthorized")
+    handle = await terminate(world, client, await world.order("sticky"))
+    await until_parked(handle, "destroy_server")
+    return handle
+
+
+async def planned(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    return await ended(await plan(client, "planned", DeploymentType.DEDICATED))
+
+
+async def planned_on_existing(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    await ended(await world.start(client, await world.order("resident", "shared")))
+    return await ended(await plan(client, "newcomer", DeploymentType.SHARED))
+
+
+async def plan(client: Client, slug: str, kind: DeploymentType) -> WorkflowHandle[Any, Any]:
+    order = PlanOrder(slug=slug, fqdn=f"{slug}.slipway.test", deployment_type=kind, tier=Tier.PROFESSIONAL)
+    return await client.start_workflow(
+        Planning.run, order, id=ids.plan_workflow_id(slug), task_queue=ids.RUNS_QUEUE)  # fmt: skip
+
+
+async def swept(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    order = await world.order("lost")
+    async with world.db.begin() as session:
+        old = datetime.now(UTC) - timedelta(minutes=2)
+        await session.execute(update(Deployment).where(Deployment.id == order.deployment_id).values(created_at=old))
+    sweep = await ended(await client.start_workflow(StartSweep.run, id="sweep", task_queue=ids.RUNS_QUEUE))
+    await ended(client.get_workflow_handle(ids.provisioning_workflow_id(order.deployment_id)))
+    return sweep
+
+
 STORIES: dict[str, Story] = {
     story.__name__: story
-    for story in (happy, shared_on_existing, parked, parked_and_retried, rolled_back, rolled_back_after_stuck_undo,
-                  cancelled, terminated)
+    for story in (
+        happy, shared_on_new, shared_on_existing, parked_and_retried, escalated_and_retried,
+        parked, parked_in_two_branches, parked_in_undo, parked_and_escalated,
+        rolled_back, rolled_back_after_stuck_undo, shared_rolled_back, cancelled, cancelled_while_parked,
+        terminated, terminated_later, terminated_shared, termination_parked,
+        planned, planned_on_existing, swept,
+    )
 }  # fmt: skip

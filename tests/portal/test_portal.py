@@ -14,7 +14,7 @@ from playwright.async_api import Browser, Route, expect
 from domain.provisioning import Plan
 from domain.statuses import Role
 from domain.steps import PROVISIONING, TERMINATION
-from tests.api.world import PASSWORD
+from tests.api.world import PASSWORD, temporal_is_away
 from tests.portal.harbour import Harbour, Visitor
 
 pytestmark = pytest.mark.browser
@@ -126,6 +126,13 @@ class TestFleet:
         await operator.at("instance-zeeman").get_by_role("link").click()
         await expect(operator.page.get_by_role("heading", name="Zeeman")).to_be_visible()
 
+    async def test_what_could_not_be_asked_for_is_said(self, harbour: Harbour, operator: Visitor) -> None:
+        await expect(operator.at("attention-missing")).to_have_count(0)
+        harbour.world.temporal.trouble = temporal_is_away()
+        harbour.world.app.state.services.failing._answer = None  # what is kept for some seconds
+        await operator.page.reload()
+        await expect(operator.at("attention-missing")).to_contain_text("Temporal does not answer")
+
     async def test_what_waits_is_on_top_the_longest_first(self, harbour: Harbour, operator: Visitor) -> None:
         for slug, minutes in (("later", 5), ("sooner", 50)):
             ref = await harbour.order(slug, slug=slug)
@@ -134,6 +141,7 @@ class TestFleet:
         await operator.page.reload()
         listed = operator.at("attention").locator("li")
         await expect(listed.filter(has_text="sooner")).to_contain_text("Quota exceeded")
+        await expect(listed.filter(has_text="sooner")).to_contain_text("Waits for a decision · Create server failed")
         texts = await listed.all_inner_texts()
         order = [
             next(slug for slug in ("sooner", "later") if slug in text)

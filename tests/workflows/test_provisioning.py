@@ -230,19 +230,30 @@ class TestTakingBack:
         assert (await world.row(order)).phase == "rolled_back"
 
     async def test_a_cancel_during_create_waits_for_it_and_then_undoes_it(self, world: World, client: Client) -> None:
-        reached = world.hold("create_server")
+        reached = world.put_on_the_wire("create_server")
         order = await world.order("cancelled")
         handle = await world.start(client, order)
         await asyncio.wait_for(reached.wait(), 20)
         await handle.cancel()
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(1.5)  # an undo that overtakes would land before its effect
         world.holds["create_server"].set()
         with pytest.raises(WorkflowFailureError) as failed:
             await handle.result()
         assert isinstance(failed.value.cause, CancelledError)
+        assert world.calls.index("create_server landed") < world.calls.index("destroy_server")
         assert world.servers == set()
-        assert world.calls.index("create_server") < world.calls.index("destroy_server")
         assert (await world.row(order)).phase == "cancelled"
+
+    async def test_an_effect_that_failed_may_be_half_done_and_is_undone(self, world: World, client: Client) -> None:
+        """The order was sent and its answer lost: the step failed, and there may be a server all the same."""
+        world.fail("create_server", "Unconfirmed")
+        handle = await world.start(client, await world.order("halfdone"))
+        await until_parked(handle, "create_server")
+        await handle.signal("rollback")
+        with pytest.raises(WorkflowFailureError):
+            await handle.result()
+        assert world.count["destroy_server"] == 1
+        assert world.count["prove_server_absent"] == 1
 
     async def test_a_cancel_while_branches_run_leaves_nothing(self, world: World, client: Client) -> None:
         reached = world.hold("start_services")

@@ -64,6 +64,7 @@ class World:
         self.scripts: dict[str, Script] = {}
         self.holds: dict[str, asyncio.Event] = {}
         self.reached: dict[str, asyncio.Event] = {}
+        self.unstoppable: set[str] = set()
         self.servers: set[str] = set()
 
     # ---- scripting
@@ -82,6 +83,11 @@ class World:
         self.holds[name] = asyncio.Event()
         return self.reached[name]
 
+    def put_on_the_wire(self, name: str) -> asyncio.Event:
+        """Hold an activity that a cancellation cannot call back: its request has left this machine."""
+        self.unstoppable.add(name)
+        return self.hold(name)
+
     @property
     def count(self) -> Counter[str]:
         return Counter(self.calls)
@@ -94,7 +100,13 @@ class World:
             self.reached[name].set()
             while not self.holds[name].is_set():
                 activity.heartbeat()
-                await asyncio.sleep(0.05)
+                try:
+                    await asyncio.sleep(0.05)
+                except asyncio.CancelledError:
+                    if name not in self.unstoppable:
+                        raise
+            if name in self.unstoppable:
+                self.calls.append(f"{name} landed")
         error = self.scripts.get(name, lambda call: None)(self.count[name])
         if error is not None:
             raise error

@@ -116,7 +116,7 @@ const instance = (id) => `/api/portal/instances/${encodeURIComponent(id)}`;
 export const api = {
   options: (signal) => get("/api/portal/options", signal),
   instances: (filters, signal) => get(`/api/portal/instances${query(filters)}`, signal),
-  attention: async (signal) => (await get("/api/operator/attention", signal)).items ?? [],
+  attention: (signal) => get("/api/operator/attention", signal),
   servers: async (filters, signal) => (await get(`/api/portal/vps${query(filters)}`, signal)).vps ?? [],
   organizations: async (id, signal) => (await get(`/api/portal/vps/${encodeURIComponent(id)}/organizations`, signal)).organizations ?? [],
   plan: async (order) => (await post("/api/portal/instances?dry_run=true", { ...order, dryRun: true })).plan,

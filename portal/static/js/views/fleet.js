@@ -64,9 +64,9 @@ export function fleetView({ query, signal }) {
   const quiet = (error) => { if (error.status !== 401 && error.status !== 429) failed(error); };
   repeat(load, EVERY, signal, quiet);
   repeat(async () => {
-    const items = await api.attention(signal);
-    attention.hidden = items.length === 0;
-    attentionList(attention, items);
+    const { items = [], temporal } = await api.attention(signal);
+    attention.hidden = items.length === 0 && !temporal?.message;
+    attentionList(attention, items, temporal?.message ?? "");
   }, EVERY, signal, (error) => { if (error.status !== 403) quiet(error); });
   repeat(async () => serverList(servers, await api.servers({}, signal), signal), EVERY, signal, (error) => {
     if (error.status === 403) replace(servers, empty("server", "Servers are shown to operators"));

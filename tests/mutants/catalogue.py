@@ -1,0 +1,77 @@
+"""The safeguards that are taken out one at a time, and the test files that must notice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.copies import Edit
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """`edits` remove one safeguard; at least one test of `suites` must fail then."""
+
+    name: str
+    edits: tuple[Edit, ...]
+    suites: tuple[str, ...]
+
+
+def _mutant(name: str, suites: str, *changes: tuple[str, str, str]) -> Mutant:
+    return Mutant(name, tuple(Edit(name, *change) for change in changes), tuple(suites.split()))
+
+
+STEPS = "workflows/_steps.py"
+SERVERS = "activities/servers.py"
+
+MUTANTS = (
+    _mutant(
+        "an unanswered order is sent again at once", "tests/activities/test_servers.py",
+        (SERVERS, "if waited < timedelta(seconds=cloud.late_accept_window):", "if waited < timedelta(0):"),
+    ),
+    _mutant(
+        "an unanswered order is given up at once", "tests/activities/test_servers.py",
+        (SERVERS, "if waited < cloud.late_accept_window:", "if waited < 0:"),
+    ),
+    _mutant(
+        "the undo is remembered after the effect", "tests/workflows/test_provisioning.py",
+        (STEPS, "        if undo is not None:\n            self._undos.append((name, undo))\n", ""),
+        (STEPS, "                self._done.append(name)\n",
+         "                self._done.append(name)\n                if undo is not None:\n"
+         "                    self._undos.append((name, undo))\n"),
+    ),
+    _mutant(
+        "an undo may overtake its effect", "tests/workflows/test_provisioning.py",
+        (STEPS, "ActivityCancellationType.WAIT_CANCELLATION_COMPLETED", "ActivityCancellationType.ABANDON"),
+    ),
+    _mutant(
+        "rows have more than one lane", "tests/workflows/test_replay_safety.py",
+        ("workflows/_rows.py", "        async with self._turn:\n            return await work()",
+         "        return await work()"),
+    ),
+    _mutant(
+        "secrets stay in what a host prints", "tests/providers/hosts/test_texts.py tests/providers/hosts/test_ssh.py",
+        ("providers/hosts/redaction.py", "text = text.replace(form, MARK)", "pass"),
+    ),
+    _mutant(
+        "log lines repeat an error's text", "tests/test_telemetry.py",
+        ("telemetry.py", 'line["error"] = _kinds(record.exc_info[1])', 'line["error"] = repr(record.exc_info[1])'),
+    ),
+    _mutant(
+        "a server of another order is claimed", "tests/providers/cloud/test_transip_contract.py",
+        ("providers/cloud/transip.py", "if owner not in {None, correlation}:", "if owner is Ellipsis:"),
+    ),
+    _mutant(
+        "a record of somebody else is taken over", "tests/providers/dns/test_powerdns.py",
+        ("providers/dns/powerdns.py", "if found is not None and found.owner != owner:\n            whose",
+         "if found is Ellipsis:\n            whose"),
+    ),
+    _mutant(
+        "a host with another key is talked to", "tests/providers/hosts/test_ssh.py",
+        ("providers/hosts/ssh.py", "known_hosts=([asyncssh.import_public_key(target.host_key)], [], []),",
+         "known_hosts=None,"),
+    ),
+    _mutant(
+        "unencrypted payloads are accepted", "tests/workflows/test_encryption.py",
+        ("temporal.py", "            if self._accept_plain:\n", "            if payload:\n"),
+    ),
+)  # fmt: skip
