@@ -56,7 +56,6 @@ class Lifecycle(StrEnum):
     TERMINATING = "terminating"
     TERMINATED = "terminated"
     FAILED = "failed"
-    QUARANTINED = "quarantined"
 
 
 class PowerState(StrEnum):
