@@ -12,7 +12,9 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from db.queries.fleet import attention_rows, counts, parked_since
+from db.queries.inventory_view import ages, state_counts
 from db.queries.reading import Reader
+from domain.inventory import ResourceState
 
 _BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -39,6 +41,16 @@ class Metrics:
             "slipway_oldest_parked_seconds", "Age of the oldest wait; 0 when nothing waits", registry=self.registry
         )
 
+        self._resources = Gauge(
+            "slipway_cloud_resources", "Servers at clouds by state", ("provider", "state"), registry=self.registry
+        )
+        self._unexplained = Gauge(
+            "slipway_unexplained_resources", "Servers at a cloud that no row of ours explains, quarantined ones too",
+            ("provider",), registry=self.registry)  # fmt: skip
+        self._sweep_age = Gauge(
+            "slipway_inventory_age_seconds", "Time since a cloud's complete list was last written down",
+            ("provider",), registry=self.registry)  # fmt: skip
+
     def observed(self, method: str, route: str, status: int, seconds: float) -> None:
         self._requests.labels(method, route, f"{status // 100}xx").observe(seconds)
 
@@ -50,4 +62,16 @@ class Metrics:
         self._parked.set(len(waits))
         oldest = min(waits, default=None)
         self._oldest.set((datetime.now(UTC) - oldest).total_seconds() if oldest else 0)
+        await self._inventory(reader)
         return generate_latest(self.registry)
+
+    async def _inventory(self, reader: Reader) -> None:
+        for gauge in (self._resources, self._unexplained, self._sweep_age):
+            gauge.clear()
+        for row in await ages(reader):
+            self._sweep_age.labels(row["provider"]).set(row["seconds"])
+            self._unexplained.labels(row["provider"]).set(0)
+        for row in await state_counts(reader):
+            self._resources.labels(row["provider"], row["state"]).set(row["number"])
+            if row["state"] in (ResourceState.UNEXPLAINED, ResourceState.QUARANTINED):
+                self._unexplained.labels(row["provider"]).inc(row["number"])
