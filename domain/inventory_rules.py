@@ -114,14 +114,14 @@ def _refusal(
 ) -> str:  # fmt: skip
     """Why the evidence is not even written down: a list too short, or rows too few, for what was known before."""
     if not seen and (vanished or lost):
-        return f"the cloud lists no server at all, and {len(vanished | lost)} are known"
+        return f"the cloud lists no server at all; known: {len(vanished | lost)}"
     if len(vanished) > max(1, len(rows.expected) // 5):
         return f"the list is too short: {len(vanished)} of {len(rows.expected)} servers with a row are not in it"
     # Without a sighting it was written down by the run that met it, not by a sweep that explained it.
     before = [ref for ref, e in known.items() if e.state is ResourceState.EXPLAINED and e.sightings and ref in seen]
     turned = [ref for ref in before if verdicts[ref][0] is not Verdict.EXPLAINED]
     if turned and len(turned) == len(before):
-        return f"the database explains none of the {len(before)} listed servers that it explained before"
+        return f"the database explains none of the listed servers that it explained before: {len(before)}"
     if len(turned) > max(1, len(before) // 10):
         return f"the database no longer explains {len(turned)} of {len(before)} servers that it explained before"
     return ""
@@ -132,12 +132,12 @@ def _hold(entries: Mapping[str, Entry], unlisted: set[str], sweep: Sweep) -> str
     if sweep.vouched:
         return "written down on an operator's word; nothing was touched"
     if unlisted:
-        return f"{len(unlisted)} known servers are not listed any more: the list may be short"
+        return f"the list may be short; known and not in it any more: {len(unlisted)}"
     strange = [entry for entry in entries.values()
                if entry.verdict is Verdict.UNKNOWN_ORDER and entry.state not in DECIDED | ABSENT]  # fmt: skip
     if strange:
         # An intent is committed before its order and never deleted, so rows must have been lost.
-        return f"{len(strange)} servers carry tokens of orders that the database does not know: rows may be missing"
+        return f"rows may be missing; servers with tokens of orders that the database does not know: {len(strange)}"
     return ""
 
 

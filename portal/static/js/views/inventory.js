@@ -70,7 +70,16 @@ function lastSweep(one, rules) {
   return notice(state.tone, state.icon,
     h("p", {}, h("b", {}, `${one.provider}: ${state.label}`), ` ${dateTime(one.began_at)}`, one.listed !== null && `, ${one.listed} listed`),
     one.reason && h("p", {}, one.reason),
-    h("p", { class: "small muted" }, stale, ` Lost servers are powered off at the second sighting and deleted after ${rules.grace_hours} h, at most ${rules.acts_per_hour} an hour.`));
+    h("p", { class: "small muted" }, stale, ` Lost servers are powered off at the second sighting and deleted after ${rules.grace_hours} h, at most ${rules.acts_per_hour} an hour.`),
+    one.outcome === "refused" && one.listed !== null && button("The list is right", { kind: "small", testid: "vouch", on: { click: () => askVouch(one).catch(failed) } }));
+}
+
+function askVouch(one) {
+  return ask({
+    title: "Vouch for the list?", symbol: "hand", tone: "warn", yes: "It is right", kind: "primary", testid: "vouch-dialog",
+    body: [h("p", {}, one.reason), h("p", {}, "A new sweep writes down what it finds, servers that are missing too, and touches nothing. Vouch only if you looked at the cloud and at the database yourself.")],
+    act: async () => { await api.sweep(true); said("A sweep has begun."); },
+  });
 }
 
 function table(resources, reload) {
