@@ -17,7 +17,7 @@ export function showShell(path) {
   if (!who) { place.replaceChildren(); place.className = ""; return; }
   place.className = "shell";
   const link = (target, symbol, label, testid) =>
-    h("a", { href: `#${target}`, "aria-current": path === target ? "page" : undefined, testid }, icon(symbol), label);
+    h("a", { href: `#${target}`, "aria-current": path === target ? "page" : undefined, testid }, icon(symbol), h("span", {}, label));
   replace(place, h("div", { class: "shell-in" }, brand(),
     h("nav", { class: "nav", "aria-label": "Main" }, link("/", "anchor", "Fleet", "nav-fleet"), mayAdminister() && link("/inventory", "ledger", "Inventory", "nav-inventory"), mayOperate() && link("/new", "add", "New instance", "nav-new")),
     h("div", { class: "who" },

@@ -93,13 +93,13 @@ function row(one, reload) {
   return h("tr", { testid: `resource-${one.provider_ref}` },
     h("td", {}, h("b", {}, one.vps?.vps_name && one.state === "explained" ? one.vps.vps_name : one.label || one.provider_ref),
       h("span", { class: "sub" }, [one.provider, one.provider_ref, one.product, one.address].filter(Boolean).join(" · "))),
-    h("td", { class: "left" }, chip(resourceState(one.state)), why && h("span", { class: "sub" }, why),
+    h("td", { class: "left message" }, chip(resourceState(one.state)), why && h("span", { class: "sub" }, why),
       one.delete_after && h("span", { class: "sub" }, `Deleted after ${dateTime(one.delete_after)}`)),
-    h("td", { class: "left hide-small" }, one.deployments.length
+    h("td", { class: "left" }, one.deployments.length
       ? one.deployments.map((d) => h("a", { class: "sub", href: `#/instances/${d.id}` }, d.organization_name))
       : one.ordered_for ? h("a", { class: "sub", href: `#/instances/${one.ordered_for}` }, "the order it came from") : "–"),
     h("td", { class: "end nowrap" }, money(one.price_cents_month, one.currency)),
-    h("td", { class: "end" }, h("div", { class: "actions" },
+    h("td", { class: "end message" }, h("div", { class: "actions" },
       one.may_adopt && button("Leave alone", { kind: "small", testid: `adopt-${one.provider_ref}`, on: { click: () => askAdopt(one).then((yes) => yes && reload()).catch(failed) } }),
       one.may_release && button("Delete", { kind: "small danger", testid: `release-${one.provider_ref}`, on: { click: () => askRelease(one).then((yes) => yes && reload()).catch(failed) } }))));
 }
