@@ -138,9 +138,12 @@ class InventoryActivities:
             if not await inventory.still_ours(session, call.sweep_id):
                 return False
             row = await inventory.locked(session, call.provider, seen.ref)
-            if row is None or row.correlation != seen.token or seen.locked:
+            if row is None or seen.locked:
                 return False
-            if act is not Act.RESTORE and not await self._still_lost(session, call, row, act, seen, listed, now):
+            if act is Act.RESTORE:
+                if row.quarantined_at is None or row.state not in (ResourceState.EXPLAINED, ResourceState.ADOPTED):
+                    return False
+            elif not await self._still_lost(session, call, row, act, seen, listed, now):
                 return False
             if act is Act.QUARANTINE:
                 row.quarantine_tried_at = now
@@ -156,7 +159,7 @@ class InventoryActivities:
         listed: frozenset[str], now: datetime,
     ) -> bool:  # fmt: skip
         verdict, _ = verdict_of(seen, await inventory.rows_of(session, call.provider), listed)
-        if verdict != row.verdict:
+        if verdict != row.verdict or row.correlation != seen.token:
             return False
         sweep, entry = await self._circumstances(session, call, now), inventory.entry_of(row)
         if act is Act.QUARANTINE:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -26,7 +26,7 @@ from domain.inventory import InventoryRules, SweepCall, SweepReport
 from domain.provisioning import DestroyCall
 from providers.errors import NotFound, Transient
 from tests.activities.test_servers import Shop
-from tests.sandbox.transip.emulator import Emulator, emulator, order, until
+from tests.sandbox.transip.emulator import Emulator, emulator, keys_are_read_once, order, until
 
 
 class Died(BaseException):
@@ -126,6 +126,12 @@ class Yard(Shop):
             return list((await session.execute(select(InventorySweep).order_by(InventorySweep.began_at))).scalars())
 
 
+@pytest.fixture(autouse=True, scope="module")
+def cached_keys() -> Iterator[None]:
+    with keys_are_read_once():
+        yield
+
+
 @pytest.fixture
 async def yard(db: Database, keys: KeyRing, tmp_path: Path) -> AsyncIterator[Yard]:
     (tmp_path / "cloud").mkdir()
@@ -141,11 +147,12 @@ async def yard(db: Database, keys: KeyRing, tmp_path: Path) -> AsyncIterator[Yar
 @pytest.fixture
 async def fleet(yard: Yard) -> list[str]:
     """Three servers in service that a sweep has explained."""
-    refs = [await yard.in_service() for _ in range(3)]
+    neighbours = [yard, *(Yard(yard.deps.db, yard.deps.keys, yard.cloud) for _ in range(2))]
+    refs = await asyncio.gather(*(one.in_service() for one in neighbours))
     report = await yard.sweep()
     assert (report.outcome, report.reason, report.unexplained) == ("complete", "", 0)
     await yard.forget()
-    return refs
+    return [*refs]
 
 
 async def lost(yard: Yard) -> str:
@@ -235,6 +242,20 @@ class TestALostServer:
         await yard.forget()
         report = await yard.sweep()
         assert (report.unexplained, await yard.acts()) == (0, [])
+
+    async def test_that_a_row_explains_later_is_started_again(self, yard: Yard, fleet: list[str]) -> None:
+        extra = await lost(yard)
+        await yard.sweep()
+        await yard.settled(extra)
+        found = VpsInstance(vps_name=f"found-{extra}-{uuid.uuid4().hex[:6]}", provider_type="transip",
+                            provider_instance_id=extra, lifecycle="active")  # fmt: skip
+        async with yard.deps.db.begin() as session:
+            session.add(found)
+        report = await yard.sweep()
+        await yard.settled(extra)
+        assert (report.unexplained, (await yard.client.get(extra)).running) == (0, True)
+        line = await yard.line(extra)
+        assert (line.state, line.quarantined_at, line.delete_after) == ("explained", None, None)
 
     async def test_that_an_operator_releases_is_deleted_by_the_next_sweep(self, yard: Yard, fleet: list[str]) -> None:
         extra = await lost(yard)
