@@ -24,15 +24,19 @@ from sandbox.stack.layout import Layout
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 instances = typer.Typer(no_args_is_help=True, help="Work with instances through the API.")
+inventory = typer.Typer(help="What runs at the clouds, for whom, what it costs, and what nobody can explain.")
 app.add_typer(instances, name="instances")
+app.add_typer(inventory, name="inventory")
 app.command()(stack.up)
 app.command()(stack.down)
 app.command()(stack.lab)
 
 STATUS = {"refused": 1, "unreachable": 3, "unauthorized": 4}
-COLOURS = {"active": "green", "failed": "red", "awaiting_operator": "yellow", "escalated": "red"}
+COLOURS = {"active": "green", "failed": "red", "awaiting_operator": "yellow", "escalated": "red",
+           "unexplained": "yellow", "quarantined": "yellow", "missing": "red"}  # fmt: skip
 WHOLE = ("id", "deploymentId", "slug", "name", "state")  # columns that are copied into the next command
 WHERE = "/api/portal/instances"
+LEDGER = "/api/admin/inventory"
 
 Json = Annotated[bool, typer.Option("--json", help="Print the reply as JSON.")]
 Instance = Annotated[str, typer.Argument(metavar="INSTANCE", help="Id of a deployment, or its slug.")]
@@ -275,6 +279,70 @@ def attention(context: typer.Context, as_json: Json = False) -> None:
     show(reply, as_json, columns, reply["items"])
     if not as_json and (said := reply.get("temporal", {}).get("message")):
         screen().print(Text(said, style="yellow"))
+
+
+# ---- inventory
+
+
+@inventory.callback(invoke_without_command=True)
+def inventory_(context: typer.Context, as_json: Json = False) -> None:
+    """List what is at the clouds, what needs somebody first."""
+    if context.invoked_subcommand:
+        return
+    with client_of(context) as client:
+        reply = client.call("GET", LEDGER)
+    rows = [
+        row | {"server": row["provider_ref"], "for": ", ".join(one["slug"] for one in row["deployments"]),
+               "a month": priced(row["price_cents_month"], row["currency"])}
+        for row in reply["resources"]
+    ]  # fmt: skip
+    show(reply, as_json, ["id", "server", "state", "verdict", "for", "a month", "delete_after", "note"], rows)
+    if as_json:
+        return
+    for total in reply["totals"]:
+        of_it = priced(total["unexplained_cents_month"], total["currency"])
+        screen().print(Text(f"{priced(total['cents_month'], total['currency'])} a month, {of_it} of it unexplained"))
+    for sweep in reply["sweeps"]:
+        words = f"{sweep['provider']} swept at {sweep['began_at']}: {sweep['outcome']} {sweep['reason']}"
+        screen().print(Text(words.strip(), style="" if sweep["outcome"] in ("complete", "running") else "yellow"))
+
+
+def priced(cents: int | None, currency: str) -> str:
+    return "" if cents is None else f"{cents / 100:.2f} {currency}"
+
+
+@inventory.command()
+def sweep(
+    context: typer.Context,
+    vouch: Annotated[bool, typer.Option(
+        "--vouch", help="Say that list and rows are right although they look wrong; nothing is touched.")] = False,
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """Look at the cloud now."""
+    with client_of(context) as client:
+        reply = client.call("POST", f"{LEDGER}/sweep", json={"vouch": vouch})
+    show(reply, as_json, ["message", "sweep_id"], [reply])
+
+
+Resource = Annotated[str, typer.Argument(metavar="ID", help="Id of a server in the inventory.")]
+
+
+def settle(context: typer.Context, resource: str, verb: str, note: str, as_json: bool) -> None:
+    with client_of(context) as client:
+        reply = client.call("POST", f"{LEDGER}/{resource}/{verb}", json={"note": note} if note else {})
+    show(reply, as_json, ["provider_ref", "state", "message"], [reply])
+
+
+@inventory.command()
+def adopt(context: typer.Context, resource: Resource, note: str = "", as_json: Json = False) -> None:
+    """Leave a server alone: it is neither powered off nor deleted, and started again if it was."""
+    settle(context, resource, "adopt", note, as_json)
+
+
+@inventory.command()
+def release(context: typer.Context, resource: Resource, note: str = "", as_json: Json = False) -> None:
+    """Have the next sweep delete a server that Slipway ordered and no row explains."""
+    settle(context, resource, "release", note, as_json)
 
 
 if __name__ == "__main__":

@@ -85,6 +85,11 @@ class Settings(BaseSettings):
     transip_late_accept_seconds: float = 600
     transip_poll_seconds: float = 10  # R316
 
+    # ---- inventory of the clouds
+    inventory_sweep_minutes: float = Field(60, gt=0)
+    inventory_grace_hours: float = Field(72, ge=1)  # from the quarantine of a lost server to its deletion
+    inventory_acts_per_hour: int = Field(2, ge=0)  # quarantines, and deletions, of one cloud; 0 only reports
+
     # ---- hosts
     vps_ssh_user: str = "root"
     vps_ssh_private_key: str | None = None  # X20: path or PEM text of one key for all; else each server gets its own

@@ -14,13 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities._clouds import cloud_of
 from activities._context import Deps
 from activities._errors import mapped
 from activities._heartbeat import beating
 from activities._log import Lines
 from db import secrets
 from db.models import ServerIntent, VpsInstance
-from db.queries import reservation
+from db.queries import inventory, reservation
 from db.queries.runs import RunFacts, load
 from domain.errors import Trouble
 from domain.provisioning import (
@@ -43,13 +44,6 @@ class ServerActivities:
     def __init__(self, deps: Deps) -> None:
         self._deps = deps
 
-    def _cloud(self, provider: str) -> Cloud:
-        if provider not in self._deps.clouds:
-            raise ApplicationError(
-                f"no credentials for provider {provider!r} are configured", type=Trouble.MISSING_SETTING,
-                non_retryable=True)  # fmt: skip
-        return self._deps.clouds[provider]
-
     @activity.defn
     @mapped
     async def quote_server(self, call: QuoteCall) -> ServerQuote:
@@ -60,7 +54,7 @@ class ServerActivities:
         Undo: none.
         Heartbeat: none, two short calls.
         """
-        cloud = self._cloud(call.inputs.provider)
+        cloud = cloud_of(self._deps, call.inputs.provider)
         order = _order(cloud, call.tier, call.inputs, correlation="0" * 32, hostname="quote")
         await cloud.check_order(order)
         price = await cloud.price(order.product)
@@ -80,11 +74,11 @@ class ServerActivities:
 
         Effect: at most one order at the cloud; provider_instance_id on our row.
         Idempotency: looks for the token first; after an unanswered order it only looks, until the cloud's late-accept
-            window has passed; extra servers with the token are marked as quarantined, never used.
+            window has passed; extra servers with the token go into the inventory, never used.
         Undo: destroy_server.
         Heartbeat: while a call is under way.
         """
-        cloud = self._cloud(call.inputs.provider)
+        cloud = cloud_of(self._deps, call.inputs.provider)
         async with Lines(self._deps, call.deployment_id, "create_server") as log, beating():
             async with self._deps.db.begin() as session:
                 facts = await load(session, call.deployment_id)
@@ -101,7 +95,7 @@ class ServerActivities:
                 await _adopt(session, intent.id, vps.id, server, cloud.name, extras)
             await log.say(f"VPS created: {vps.vps_name} ({cloud.name} {server.provider_ref})")
             for extra in extras:
-                await log.say(f"A second server with our token was quarantined: {extra.provider_ref}")
+                await log.say(f"A second server with our token was set aside: {extra.provider_ref}")
             return ServerFound(vps_id=str(vps.id), provider_ref=server.provider_ref, address=server.address)
 
     async def _order_or_wait(self, cloud: Cloud, facts: RunFacts, call: StepCall, log: Lines) -> None:
@@ -170,7 +164,7 @@ class ServerActivities:
         async with Lines(self._deps, call.deployment_id, "await_server") as log:
             async with self._deps.db.begin() as session:
                 facts = await load(session, call.deployment_id)
-            vps, cloud = facts.server, self._cloud(facts.server.provider_type)
+            vps, cloud = facts.server, cloud_of(self._deps, facts.server.provider_type)
             if vps.provider_instance_id is None:
                 raise ApplicationError("the server has no name at the cloud yet", type=Trouble.NOT_FOUND)
             server = await cloud.get(vps.provider_instance_id)
@@ -206,7 +200,7 @@ class ServerActivities:
                     await log.say(f"{facts.vps.vps_name} is kept: other applications live on it")
                     return Destroyed(provider_ref=facts.vps.provider_instance_id, kept=True)
             vps, intent = facts.vps, facts.intent
-            cloud = self._cloud(vps.provider_type)
+            cloud = cloud_of(self._deps, vps.provider_type)
             cancellation = Cancellation(accepted=False)
             if intent.sends > 0:
                 found = await cloud.find(intent.correlation)
@@ -262,7 +256,7 @@ class ServerActivities:
             facts = await load(session, call.deployment_id)
         if facts.vps is None or facts.intent is None or facts.intent.sends == 0:
             return Absence(what="server", evidence="none was ever ordered", at=datetime.now(UTC))
-        cloud, ref = self._cloud(facts.vps.provider_type), facts.vps.provider_instance_id
+        cloud, ref = cloud_of(self._deps, facts.vps.provider_type), facts.vps.provider_instance_id
         if ref is not None:
             try:
                 await cloud.get(ref)
@@ -306,11 +300,7 @@ async def _adopt(
     vps.provider_instance_id = server.provider_ref
     vps.vps_ip = server.address or vps.vps_ip
     for extra in extras:
-        known = await session.execute(select(VpsInstance.id).where(
-            VpsInstance.provider_type == provider, VpsInstance.provider_instance_id == extra.provider_ref))  # fmt: skip
-        if known.scalar_one_or_none() is None:
-            session.add(VpsInstance(
-                vps_name=f"quarantine-{extra.provider_ref}"[:100], provider_type=provider,
-                provider_instance_id=extra.provider_ref, lifecycle=Lifecycle.QUARANTINED, vps_ip=extra.address,
-                specs={"correlation": intent.correlation, "reason": "second server with one order's token"},
-            ))  # fmt: skip
+        await inventory.note_extra(
+            session, provider, vps_id, correlation=intent.correlation, ref=extra.provider_ref, label=extra.label,
+            product=extra.product, status=extra.status, address=extra.address,
+        )  # fmt: skip

@@ -6,24 +6,20 @@ needs no run to know.
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 from fastapi import APIRouter
 from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.deps import Held, IdempotencyKey, Operator, actor, parsed_id
+from api.auditing import audited
+from api.deps import Held, IdempotencyKey, Operator, parsed_id
 from api.envelope import reply, request_id
 from api.errors import ApiError, not_found
 from api.schemas import Retry, Rollback, Termination
-from api.services import Principal, Services
+from api.services import Services
 from api.starting import run_handle, start_termination
 from api.temporal_link import answered
 from db.models import Deployment
-from db.queries import audit
 from domain.errors import ErrorCode
 from domain.provisioning import RetryRequest, RollbackRequest, RunInputs, TerminationOrder
 from domain.starting import RPC_TIMEOUT
@@ -55,25 +51,6 @@ async def _deployment(held: Services, ref: str) -> Deployment:
     if row is None:
         raise not_found("deployment", ref)
     return row
-
-
-@asynccontextmanager
-async def _audited(
-    held: Services, request: Request, principal: Principal, action: str, deployment_id: uuid.UUID, **details: object
-) -> AsyncIterator[None]:
-    """One line in the audit log, whatever becomes of the act."""
-    outcome = "ok"
-    try:
-        yield
-    except ApiError as error:
-        outcome = "unavailable" if error.status >= 500 else "refused"
-        details["code"] = error.code
-        raise
-    finally:
-        async with held.db.begin() as session:
-            await audit.record(
-                session, actor(request, principal), action, "deployment", str(deployment_id), outcome=outcome,
-                **details)  # fmt: skip
 
 
 def _check_changes(asked: Retry) -> dict[str, object]:
@@ -113,7 +90,7 @@ async def retry(
     row = await _deployment(held, deployment_id)
     changes = _check_changes(asked)
     about = {"step": asked.step, "changed": sorted(changes)}
-    async with _audited(held, request, principal, "instance.retry", row.id, **about):
+    async with audited(held, request, principal, "instance.retry", ("deployment", str(row.id)), **about):
         if row.phase in _OVER:
             raise _conflict(_OVER[Phase(row.phase)])
         message = RetryRequest(
@@ -139,7 +116,7 @@ async def roll_back(
     """Undo what a parked run has done, in reverse, and prove that nothing is left. 409 when nothing is parked."""
     asked = asked or Rollback()
     row = await _deployment(held, deployment_id)
-    async with _audited(held, request, principal, "instance.rollback", row.id, reason=asked.reason):
+    async with audited(held, request, principal, "instance.rollback", ("deployment", str(row.id)), reason=asked.reason):
         if row.phase in _OVER:
             raise _conflict(_OVER[Phase(row.phase)])
         if row.phase == Phase.TERMINATING:
@@ -157,7 +134,7 @@ async def roll_back(
 async def cancel(request: Request, deployment_id: str, principal: Operator, held: Held) -> Response:
     """Stop a run that is under way and roll it back."""
     row = await _deployment(held, deployment_id)
-    async with _audited(held, request, principal, "instance.cancel", row.id):
+    async with audited(held, request, principal, "instance.cancel", ("deployment", str(row.id))):
         if row.phase in _OVER:
             raise _conflict(_OVER[Phase(row.phase)])
         if row.phase != Phase.RUNNING:
@@ -176,7 +153,7 @@ async def terminate(
     asked = asked or Termination()
     row = await _deployment(held, deployment_id)
     about = {"immediately": asked.immediately, "reason": asked.reason}
-    async with _audited(held, request, principal, "instance.terminate", row.id, **about):
+    async with audited(held, request, principal, "instance.terminate", ("deployment", str(row.id)), **about):
         if row.phase in (Phase.RUNNING, Phase.ROLLING_BACK):
             raise _conflict("The run is not over; cancel it or roll it back instead of terminating.")
         if row.phase not in (Phase.ACTIVE, Phase.TERMINATING):

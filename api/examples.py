@@ -46,6 +46,34 @@ LOGS_REPLY: dict[str, Any] = {
     ],
 }
 
+INVENTORY_REPLY: dict[str, Any] = {
+    "resources": [
+        {
+            "id": "resource-uuid", "provider": "transip", "provider_ref": "acme-vps2", "label": "acme-vps-1",
+            "product": "bladevps-x4", "status": "running", "address": "203.0.113.10", "state": "explained",
+            "verdict": "explained", "note": "", "sightings": 12, "price_cents_month": 2000, "currency": "EUR",
+            "decided_by": "", "first_seen": "2025-01-19T10:30:00Z", "last_seen": "2025-01-19T21:30:00Z",
+            "unexplained_since": None, "quarantined_at": None, "delete_after": None, "deleted_at": None,
+            "decided_at": None, "vps": {"id": "vps-uuid", "vps_name": "acme-vps-1", "status": "active"},
+            "intent": "adopted", "ordered_for": "deployment-uuid",
+            "deployments": [{"id": "deployment-uuid", "slug": "acme", "organization_name": "Acme Corp",
+                             "status": "active", "phase": "active"}],
+            "may_adopt": False, "may_release": False,
+        },
+    ],
+    "totals": [{"currency": "EUR", "cents_month": 2000, "unexplained_cents_month": 0, "resources": 1, "unpriced": 0}],
+    "attention": 0,
+    "sweeps": [
+        {
+            "id": "sweep-uuid", "provider": "transip", "requested_by": "schedule", "vouched": False,
+            "began_at": "2025-01-19T21:30:00Z", "ended_at": "2025-01-19T21:30:01Z", "outcome": "complete",
+            "complete": True, "reason": "", "listed": 1, "unexplained": 0, "quarantined": 0, "deleted": 0,
+            "last_complete_at": "2025-01-19T21:30:00Z",
+        },
+    ],
+    "rules": {"sweep_minutes": 60, "grace_hours": 72, "acts_per_hour": 2},
+}  # fmt: skip
+
 
 def described(description: str, example: dict[str, Any]) -> dict[str, Any]:
     return {"description": description, "content": {"application/json": {"example": example}}}
@@ -54,3 +82,4 @@ def described(description: str, example: dict[str, Any]) -> dict[str, Any]:
 CREATED = described("Accepted; Location names the status", CREATE_REPLY)
 STATUS = described("The status, its newest log lines, and more than the documented keys", STATUS_REPLY)
 LOGS = described("Log lines in order", LOGS_REPLY)
+INVENTORY = described("The ledger, what needs somebody first", INVENTORY_REPLY)

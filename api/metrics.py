@@ -14,7 +14,9 @@ from prometheus_client.process_collector import ProcessCollector
 from api.failing import Answer
 from db.queries.attention import parked_rows, parked_since, unstarted_rows
 from db.queries.fleet import counts
+from db.queries.inventory_view import ages, state_counts
 from db.queries.reading import Reader
+from domain.inventory import ResourceState
 from domain.statuses import AttentionKind
 
 _BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -48,6 +50,16 @@ class Metrics:
             registry=self.registry,
         )
 
+        self._resources = Gauge(
+            "slipway_cloud_resources", "Servers at clouds by state", ("provider", "state"), registry=self.registry
+        )
+        self._unexplained = Gauge(
+            "slipway_unexplained_resources", "Servers at a cloud that no row of ours explains, quarantined ones too",
+            ("provider",), registry=self.registry)  # fmt: skip
+        self._sweep_age = Gauge(
+            "slipway_inventory_age_seconds", "Time since a cloud's complete list was last written down",
+            ("provider",), registry=self.registry)  # fmt: skip
+
     def observed(self, method: str, route: str, status: int, seconds: float) -> None:
         self._requests.labels(method, route, f"{status // 100}xx").observe(seconds)
 
@@ -67,4 +79,16 @@ class Metrics:
         self._parked.set(len(waits))
         oldest = min(waits, default=None)
         self._oldest.set((datetime.now(UTC) - oldest).total_seconds() if oldest else 0)
+        await self._inventory(reader)
         return generate_latest(self.registry)
+
+    async def _inventory(self, reader: Reader) -> None:
+        for gauge in (self._resources, self._unexplained, self._sweep_age):
+            gauge.clear()
+        for row in await ages(reader):
+            self._sweep_age.labels(row["provider"]).set(row["seconds"])
+            self._unexplained.labels(row["provider"]).set(0)
+        for row in await state_counts(reader):
+            self._resources.labels(row["provider"], row["state"]).set(row["number"])
+            if row["state"] in (ResourceState.UNEXPLAINED, ResourceState.QUARANTINED):
+                self._unexplained.labels(row["provider"]).inc(row["number"])

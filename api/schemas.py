@@ -109,6 +109,17 @@ class Termination(Asked):
     reason: Reason = ""
 
 
+class Decision(Asked):
+    note: Reason = ""
+
+
+class SweepRequest(Asked):
+    """`vouch`: list and rows are right although they look wrong; write them down, touch nothing."""
+
+    provider: Literal["transip"] = "transip"
+    vouch: bool = False
+
+
 class Login(Asked):
     """Source 002, 003 and 004 differ in the name of the login; both are taken (X04)."""
 

@@ -16,15 +16,18 @@ from api.errors import ApiError
 from api.services import Services
 from api.temporal_link import answered
 from db.queries.ordering import mark_started
+from domain.errors import ErrorCode
 from domain.ids import RUNS_QUEUE, plan_workflow_id, provisioning_workflow_id, termination_workflow_id
+from domain.inventory import SweepCall
 from domain.provisioning import Plan, PlanOrder, ProvisionOrder, TerminationOrder
-from domain.starting import provisioning_start, termination_start
+from domain.starting import inventory_start, provisioning_start, termination_start
 
 log = logging.getLogger("slipway.api")
 
 PROVISIONING = "Provisioning"
 TERMINATION = "Termination"
 PLANNING = "Planning"
+INVENTORY = "InventorySweep"
 
 # A plan asks the cloud for prices; its answer is waited for that long.
 PLAN_SECONDS = 20
@@ -84,3 +87,15 @@ async def run_handle(
 ) -> WorkflowHandle[object, object]:
     make_id = termination_workflow_id if terminating else provisioning_workflow_id
     return (await services.temporal.client()).get_workflow_handle(make_id(str(deployment_id)))
+
+
+async def start_inventory(services: Services, call: SweepCall) -> None:
+    """409 while one that somebody asked for is under way; the schedule's own are settled by the sweep itself."""
+    async with answered():
+        client = await services.temporal.client()
+        try:
+            await client.start_workflow(INVENTORY, call, **inventory_start(call))
+        except WorkflowAlreadyStartedError:
+            raise ApiError(
+                ErrorCode.CONFLICT, f"A sweep of {call.provider} is under way already; see GET /api/admin/inventory."
+            ) from None

@@ -159,8 +159,8 @@ class VpsInstance(Base):
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
 
     __table_args__ = (
-        CheckConstraint("lifecycle in ('pending','provisioning','active','terminating','terminated','failed',"
-                        "'quarantined')", name="lifecycle"),
+        CheckConstraint("lifecycle in ('pending','provisioning','active','terminating','terminated','failed')",
+                        name="lifecycle"),
         CheckConstraint("power_state in ('running','stopped','unknown')", name="power_state"),
         CheckConstraint("current_organizations >= 0 and current_organizations <= max_organizations", name="places"),
         Index("idx_vps_instances_provider_type", "provider_type"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
+from domain.inventory import InventoryRules
 from domain.provisioning import RunPolicy
 
 
@@ -27,3 +28,4 @@ class RunConfig(BaseModel, frozen=True):
     trust_file: str | None = None  # roots the outside probe trusts; None means the system's
     credentials_days: int = 7
     policy: RunPolicy = RunPolicy()
+    inventory: InventoryRules = InventoryRules()

@@ -34,6 +34,11 @@ def plan_workflow_id(request_id: str) -> str:
     return f"plan/{request_id}"
 
 
+def inventory_workflow_id(provider: str) -> str:
+    """Of a sweep that somebody asked for; the schedule's have their own names."""
+    return f"inventory/{provider}"
+
+
 # ---- names the customer sees ----------------------------------------------------------------------------------------
 
 # Requirement X34: a DNS label of 3 to 63 characters.
@@ -72,6 +77,7 @@ def project_name(slug: str) -> str:
 # ---- correlation at the cloud ---------------------------------------------------------------------------------------
 
 OWNER_TAG = "slipway"
+QUARANTINE_TAG = "quarantined-by-slipway"  # begins differently: whatever follows "slipway-" is a token
 
 
 def correlation(intent_id: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
 from domain import ids
+from domain.inventory import SweepCall
 from domain.provisioning import ProvisionOrder, TerminationOrder
 from domain.statuses import Attention, DeploymentStatus, Phase
 from domain.visibility import at_start
@@ -43,5 +44,17 @@ def termination_start(order: TerminationOrder) -> dict[str, Any]:
         "search_attributes": at_start(Phase.TERMINATING, Attention.NONE, order.slug, order.inputs.provider),
         "static_summary": f"{order.slug}: termination",
         "static_details": f"Deployment `{order.deployment_id}`: {order.reason or 'terminated by request'}",
+        "rpc_timeout": RPC_TIMEOUT,
+    }
+
+
+def inventory_start(call: SweepCall) -> dict[str, Any]:
+    """Keyword arguments of Client.start_workflow("InventorySweep", call, …): one at a time that somebody asked for."""
+    return {
+        "id": ids.inventory_workflow_id(call.provider),
+        "task_queue": ids.RUNS_QUEUE,
+        "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        "id_conflict_policy": WorkflowIDConflictPolicy.FAIL,
+        "static_summary": f"Inventory of {call.provider} for {call.requested_by}",
         "rpc_timeout": RPC_TIMEOUT,
     }

@@ -65,7 +65,6 @@ class Lifecycle(StrEnum):
     TERMINATING = "terminating"
     TERMINATED = "terminated"
     FAILED = "failed"
-    QUARANTINED = "quarantined"
 
 
 class PowerState(StrEnum):

@@ -230,3 +230,35 @@ def test_help_names_every_command() -> None:
         "lab",
     ):
         assert command in shown
+
+
+class TestInventory:
+    ROW: dict[str, Any] = {  # noqa: RUF012 - never changed
+        "id": ID, "provider_ref": "demo-vps7", "state": "quarantined", "verdict": "surplus", "deployments": [],
+        "price_cents_month": 1050, "currency": "EUR", "delete_after": "2026-08-04T12:00:00Z", "note": "",
+    }  # fmt: skip
+
+    def test_lists_servers_their_bill_and_the_last_sweep(self, portal: Portal) -> None:
+        reply = {
+            "resources": [self.ROW],
+            "totals": [{"currency": "EUR", "cents_month": 3050, "unexplained_cents_month": 1050}],
+            "sweeps": [{"provider": "transip", "began_at": "2026-08-01T12:00:00Z", "outcome": "held",
+                        "reason": "the list may be short"}],
+        }  # fmt: skip
+        portal.answer("GET /api/admin/inventory", 200, reply)
+        done = slipway("inventory")
+        assert done.exit_code == 0, done.output
+        assert re.search(r"demo-vps7\s+quarantined\s+surplus\s+10\.50 EUR", done.output)
+        assert "30.50 EUR a month, 10.50 EUR of it unexplained" in done.output
+        assert "transip swept at 2026-08-01T12:00:00Z: held the list may be short" in done.output
+        assert json.loads(slipway("inventory", "--json").output)["totals"] == reply["totals"]
+
+    def test_decides_and_sweeps(self, portal: Portal) -> None:
+        for verb in ("adopt", "release"):
+            portal.answer(f"POST /api/admin/inventory/{ID}/{verb}", 200,
+                          {"provider_ref": "demo-vps7", "state": f"{verb}d", "message": "done"})  # fmt: skip
+            assert slipway("inventory", verb, ID, "--note", "why").exit_code == 0
+            assert portal.requests(f"POST /api/admin/inventory/{ID}/{verb}")[0][1] == {"note": "why"}
+        portal.answer("POST /api/admin/inventory/sweep", 202, {"message": "Sweep started", "sweep_id": "s"})
+        assert "Sweep started" in slipway("inventory", "sweep", "--vouch").output
+        assert portal.requests("POST /api/admin/inventory/sweep")[0][1] == {"vouch": True}

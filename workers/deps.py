@@ -9,6 +9,7 @@ from activities._context import Deps
 from db.keyring import KeyRing
 from db.session import Database
 from domain.config import RunConfig
+from domain.inventory import InventoryRules
 from domain.provisioning import RunPolicy
 from providers.acme.client import AcmeClient
 from providers.cloud.base import Cloud
@@ -40,6 +41,9 @@ def run_config(settings: Settings) -> RunConfig:
         trust_file=str(settings.tls_trust_file) if settings.tls_trust_file else None,
         credentials_days=settings.credentials_days,
         policy=RunPolicy(automatic_minutes=settings.activity_minutes, park_hours=settings.park_hours),
+        inventory=InventoryRules(
+            grace_hours=settings.inventory_grace_hours, acts_per_hour=settings.inventory_acts_per_hour
+        ),
     )
 
 

@@ -15,6 +15,7 @@ from activities._context import Deps
 from activities.certificates import CertificateActivities
 from activities.health import HealthActivities
 from activities.hosts import HostActivities
+from activities.inventory import InventoryActivities
 from activities.names import NameActivities
 from activities.records import RecordActivities
 from activities.servers import ServerActivities
@@ -22,10 +23,10 @@ from activities.sweeps import SweepActivities
 from domain import ids
 from workflows.planning import Planning
 from workflows.provisioning import Provisioning
-from workflows.sweeps import StartSweep
+from workflows.sweeps import InventorySweep, StartSweep
 from workflows.termination import Termination
 
-WORKFLOWS: tuple[type, ...] = (Provisioning, Termination, Planning, StartSweep)
+WORKFLOWS: tuple[type, ...] = (Provisioning, Termination, Planning, StartSweep, InventorySweep)
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def _runs(deps: Deps) -> list[Callable[..., Any]]:
 def _cloud(deps: Deps) -> list[Callable[..., Any]]:
     servers = ServerActivities(deps)
     return [servers.quote_server, servers.create_server, servers.await_server, servers.destroy_server,
-            servers.prove_server_absent]  # fmt: skip
+            servers.prove_server_absent, InventoryActivities(deps).sweep_inventory]  # fmt: skip
 
 
 def _hosts(deps: Deps) -> list[Callable[..., Any]]:

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import signal
 from collections.abc import Iterable
+from datetime import timedelta
 
 from temporalio.client import Client
 from temporalio.worker import PollerBehaviorAutoscaling, Worker
@@ -53,7 +54,8 @@ async def run_pools(settings: Settings, names: Iterable[str]) -> None:
         for pool in pools:
             await stack.enter_async_context(worker_of(pool, client, deps))
         if any(pool.workflows for pool in pools):
-            await ensure_schedules(client)
+            await ensure_schedules(
+                client, deps.clouds, inventory_every=timedelta(minutes=settings.inventory_sweep_minutes))  # fmt: skip
         logger.info("workers are running", extra={"pools": [pool.name for pool in pools]})
         await stop.wait()
         logger.info("stopping: activities may end first")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+from collections.abc import Iterable
 from datetime import timedelta
 
 from temporalio.client import (
@@ -14,22 +14,46 @@ from temporalio.client import (
     ScheduleOverlapPolicy,
     SchedulePolicy,
     ScheduleSpec,
+    ScheduleUpdate,
+    ScheduleUpdateInput,
 )
 
 from domain import ids
-from workflows.sweeps import StartSweep
+from domain.inventory import SweepCall
+from workflows.sweeps import InventorySweep, StartSweep
 
 START_SWEEP = "start-sweep"
 
 
-async def ensure_schedules(client: Client) -> None:
-    with contextlib.suppress(ScheduleAlreadyRunningError):
-        await client.create_schedule(
-            START_SWEEP,
-            Schedule(
-                action=ScheduleActionStartWorkflow(StartSweep.run, id=START_SWEEP, task_queue=ids.RUNS_QUEUE),
-                spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(minutes=1))]),
-                # After an outage one sweep is enough: it sees everything that was missed.
-                policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(minutes=10)),
-            ),
-        )
+async def ensure_schedules(client: Client, providers: Iterable[str], *, inventory_every: timedelta) -> None:
+    """`providers`: the clouds that have credentials; each has a sweep of its own."""
+    start = ScheduleActionStartWorkflow(StartSweep.run, id=START_SWEEP, task_queue=ids.RUNS_QUEUE)
+    await _ensure(client, START_SWEEP, start, timedelta(minutes=1))
+    for provider in providers:
+        name = inventory_schedule(provider)
+        call = SweepCall(provider=provider, requested_by="schedule")
+        sweep = ScheduleActionStartWorkflow(InventorySweep.run, call, id=name, task_queue=ids.RUNS_QUEUE)
+        await _ensure(client, name, sweep, inventory_every)
+
+
+def inventory_schedule(provider: str) -> str:
+    return f"inventory-sweep-{provider}"
+
+
+async def _ensure(client: Client, name: str, action: ScheduleActionStartWorkflow, every: timedelta) -> None:
+    """Make the schedule, or bring the one that is there to this version's action and interval; a pause stays."""
+    schedule = Schedule(
+        action=action,
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=every)]),
+        # After an outage one sweep is enough: it sees everything that was missed.
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(minutes=10)),
+    )
+
+    def renewed(there: ScheduleUpdateInput) -> ScheduleUpdate:
+        schedule.state = there.description.schedule.state
+        return ScheduleUpdate(schedule=schedule)
+
+    try:
+        await client.create_schedule(name, schedule)
+    except ScheduleAlreadyRunningError:
+        await client.get_schedule_handle(name).update(renewed)

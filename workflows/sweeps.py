@@ -6,8 +6,12 @@ from datetime import timedelta
 
 from temporalio import workflow
 
+from activities.inventory import InventoryActivities
 from activities.sweeps import SweepActivities
 from domain import ids
+from domain.inventory import SweepCall, SweepReport
+from domain.provisioning import RunPolicy
+from workflows._options import activity_options
 
 
 @workflow.defn
@@ -21,4 +25,20 @@ class StartSweep:
             task_queue=ids.RUNS_QUEUE,
             start_to_close_timeout=timedelta(seconds=60),
             schedule_to_close_timeout=timedelta(minutes=5),
+        )
+
+
+@workflow.defn
+class InventorySweep:
+    """Lays a cloud's list beside our rows. The same for the schedule and for an operator who asks for it."""
+
+    @workflow.run
+    async def run(self, call: SweepCall) -> SweepReport:
+        if not call.sweep_id:
+            call = call.model_copy(update={"sweep_id": str(workflow.uuid4())})
+        return await workflow.execute_activity_method(
+            InventoryActivities.sweep_inventory,
+            call,
+            summary=f"Inventory of {call.provider}",
+            **activity_options("sweep_inventory", call.provider, RunPolicy()),
         )

@@ -4,6 +4,9 @@ from alembic import context
 from sqlalchemy import create_engine, pool
 
 from db.models import Base
+from db.models_inventory import CloudResource
+
+_ = CloudResource  # its module adds tables to the same metadata
 
 config = context.config
 

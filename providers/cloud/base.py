@@ -98,10 +98,17 @@ class Cloud(Protocol):
     async def get(self, provider_ref: str) -> CloudServer:
         """NotFound when the cloud says so."""
 
-    async def list(self) -> list[CloudServer]: ...
+    async def list(self) -> list[CloudServer]:
+        """Every server of the account, complete over all pages. Transient where any part of the answer is garbled."""
 
     async def cancel(self, provider_ref: str, *, immediately: bool) -> Cancellation:
         """End the contract. A server already gone or already cancelled is a success."""
+
+    async def quarantine(self, provider_ref: str) -> None:
+        """Power a server off and tag it (ids.QUARANTINE_TAG). Safe to repeat; nothing on it is lost."""
+
+    async def restore(self, provider_ref: str) -> None:
+        """Take a quarantine back: without the tag, and powered on. Safe to repeat."""
 
     async def verify_credentials(self) -> None:
         """Unauthorized when they are not accepted."""

@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
-from domain.ids import correlation_tag
+from domain.ids import QUARANTINE_TAG, correlation_tag
 from domain.statuses import Tier
 from providers.cloud import transip_wire as wire
 from providers.cloud.base import Cancellation, CloudServer, OrderReceipt, Price, ServerOrder
@@ -174,6 +174,24 @@ class TransIP:
         return Cancellation(billed_until=billed, note="runs until the end of the contract period, on the date shown "
                             "or a later one: TransIP tells no contract end")  # fmt: skip
 
+    async def quarantine(self, provider_ref: str) -> None:
+        """The tag first: a stop that is under way locks the server against it."""
+        vps = await self._vps(provider_ref)
+        await self._tag(vps, [*(tag for tag in wire.tags_of(vps) if tag != QUARANTINE_TAG), QUARANTINE_TAG])
+        if vps.get("status") != "stopped":
+            await self._call("PATCH", _path(provider_ref), json={"action": "stop"})
+
+    async def restore(self, provider_ref: str) -> None:
+        vps = await self._vps(provider_ref)
+        await self._tag(vps, [tag for tag in wire.tags_of(vps) if tag != QUARANTINE_TAG])
+        if vps.get("status") == "stopped":
+            await self._call("PATCH", _path(provider_ref), json={"action": "start"})
+
+    async def _tag(self, vps: dict[str, Any], tags: builtins.list[str]) -> None:
+        """PUT replaces all tags, and everything else in its body."""
+        if set(tags) != set(wire.tags_of(vps)):
+            await self._call("PUT", _path(str(vps["name"])), json={"vps": {**vps, "tags": tags}})
+
     async def verify_credentials(self) -> None:
         await self._read("/api-test")
 
@@ -223,8 +241,12 @@ class TransIP:
         brings nothing new is the end."""
         found: dict[str, dict[str, Any]] = {}
         for page in range(1, MAX_PAGES + 1):
-            items = _objects(await self._read(path, page=page, pageSize=PAGE_SIZE), member, required=True)
-            new = {str(item[key]): item for item in items if item.get(key)}
+            body = await self._read(path, page=page, pageSize=PAGE_SIZE)
+            items = _objects(body, member, required=True)
+            if len(items) < len(body[member]) or not all(item.get(key) for item in items):
+                # Leaving it out would make the list look complete.
+                raise Transient(f"TransIP listed something without '{key}' at {path}", provider=self.name)
+            new = {str(item[key]): item for item in items}
             if not new.keys() - found.keys():
                 return [*found.values()]
             found |= new

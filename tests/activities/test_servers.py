@@ -20,6 +20,7 @@ from activities.records import RecordActivities
 from activities.servers import ServerActivities
 from db.keyring import KeyRing
 from db.models import Deployment, Organization, ServerIntent, VpsInstance, new_id
+from db.models_inventory import CloudResource
 from db.queries.runs import RunFacts, load
 from db.session import Database
 from domain.config import RunConfig
@@ -176,7 +177,7 @@ class TestCreate:
             await shop.once(shop.servers.create_server)
         assert doubt.value.type == Trouble.UNCONFIRMED
 
-    async def test_a_second_server_with_our_token_is_quarantined_not_used(self, shop: Shop) -> None:
+    async def test_a_second_server_with_our_token_goes_into_the_inventory_and_is_not_used(self, shop: Shop) -> None:
         facts = await shop.facts()
         assert facts.intent is not None
         order = await shop.servers._order_for(shop.client, facts, shop.call)
@@ -188,10 +189,11 @@ class TestCreate:
             await asyncio.sleep(0.05)
         await shop.retried(shop.servers.create_server)
         async with shop.deps.db.begin() as session:
-            rows = list((await session.execute(
-                select(VpsInstance).where(VpsInstance.lifecycle == Lifecycle.QUARANTINED)
-                .where(VpsInstance.specs["correlation"].astext == facts.intent.correlation))).scalars())  # fmt: skip
-        assert len(rows) == 1
+            ours = CloudResource.correlation == facts.intent.correlation
+            (line,) = (await session.execute(select(CloudResource).where(ours))).scalars()
+        used = (await shop.facts()).server.provider_instance_id
+        assert {line.provider_ref, used} == {s.provider_ref for s in await shop.client.list()}
+        assert (line.state, line.note) == ("explained", "second server with one order's token"), "its run is under way"
 
     async def test_the_host_is_born_with_the_key_we_pinned(self, shop: Shop) -> None:
         await shop.retried(shop.servers.create_server)

@@ -117,6 +117,8 @@ class TestPages:
             f"{portal}/{{deployment_id}}", *(f"{portal}/{{deployment_id}}/{name}" for name in (
                 "status", "logs", "events", "retry", "rollback", "cancel", "credentials")),
             "/api/portal/vps", "/api/portal/vps/{vps_id}/organizations", "/api/portal/options",
+            "/api/admin/inventory", "/api/admin/inventory/sweep", "/api/admin/inventory/{resource_id}/adopt",
+            "/api/admin/inventory/{resource_id}/release",
             "/api/operator/attention", "/api/health", "/api/ready", "/api/live", "/metrics",
         }  # fmt: skip
         assert wanted <= set(paths)

@@ -7,6 +7,7 @@ import { replace } from "./dom.js";
 import { begin, go, match, place, route } from "./router.js";
 import * as session from "./session.js";
 import { fleetView } from "./views/fleet.js";
+import { inventoryView } from "./views/inventory.js";
 import { missingView } from "./views/missing.js";
 import { newInstanceView } from "./views/newinstance.js";
 import { passwordView } from "./views/password.js";
@@ -19,6 +20,7 @@ let first = true;
 route("/", fleetView);
 route("/new", newInstanceView);
 route("/instances/:id", runView);
+route("/inventory", inventoryView);
 route("/password", () => passwordView({ forced: false, done: () => go("/") }));
 
 function pick(path, context) {

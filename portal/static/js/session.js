@@ -16,6 +16,7 @@ function store(token) {
 
 export const user = () => state.user;
 export const mayOperate = () => ["ADMINISTRATOR", "OPERATOR"].includes(state.user?.role);
+export const mayAdminister = () => state.user?.role === "ADMINISTRATOR";
 export const onChange = (listener) => listeners.add(listener);
 const changed = (why) => listeners.forEach((listener) => listener(why));
 

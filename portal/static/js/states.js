@@ -63,5 +63,22 @@ export const VPS = {
   terminating: entry("Being cancelled", "warn", "trash"),
   terminated: entry("Gone", "idle", "stop"),
   failed: entry("Failed", "bad", "cross"),
-  quarantined: entry("Set aside", "warn", "alert"),
 };
+
+export const RESOURCE = {
+  explained: entry("Explained", "ok", "check"),
+  unexplained: entry("Unexplained", "warn", "alert"),
+  quarantined: entry("Powered off", "warn", "stop"),
+  adopted: entry("Left alone", "idle", "hand"),
+  released: entry("To be deleted", "bad", "trash"),
+  missing: entry("Missing at the cloud", "bad", "alert"),
+};
+export const SWEEP = {
+  running: entry("Under way", "run", "spin", true),
+  complete: entry("Complete", "ok", "check"),
+  held: entry("Nothing was touched", "warn", "hand"),
+  refused: entry("Refused to judge", "bad", "alert"),
+  abandoned: entry("Broken off", "warn", "alert"),
+};
+export const resourceState = (name) => RESOURCE[name] ?? entry(name, "idle", "dot");
+export const sweepState = (name) => SWEEP[name] ?? entry(name, "idle", "dot");

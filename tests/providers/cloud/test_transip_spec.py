@@ -62,6 +62,22 @@ async def test_life_of_a_server_violates_nothing(client: TransIP, judge: Judge) 
     } <= seen
 
 
+async def test_a_quarantine_and_its_end_violate_nothing(cloud: Emulator, client: TransIP, judge: Judge) -> None:
+    name = await born(cloud)
+
+    async def free() -> bool:
+        return not (await client.get(name)).locked
+
+    for call in (client.quarantine, client.quarantine, client.restore, client.restore):
+        await call(name)
+        await until(free)
+    assert judge.violations == []
+    changes = [
+        (method, status) for method, path, status in judge.judged if path == f"/v6/vps/{name}" and method != "GET"
+    ]
+    assert changes == [("PUT", 204), ("PATCH", 204), ("PUT", 204), ("PATCH", 204)]
+
+
 async def test_refusals_violate_nothing(cloud: Emulator, client: TransIP, judge: Judge) -> None:
     name = await born(cloud)
     for call, error in (

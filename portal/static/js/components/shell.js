@@ -3,7 +3,7 @@
 import { h, replace } from "../dom.js";
 import { icon } from "../icons.js";
 import { words } from "../format.js";
-import { mayOperate, signOut, user } from "../session.js";
+import { mayAdminister, mayOperate, signOut, user } from "../session.js";
 import { iconButton } from "./basics.js";
 import { themeButton } from "./theme.js";
 import { failed } from "./toast.js";
@@ -17,9 +17,9 @@ export function showShell(path) {
   if (!who) { place.replaceChildren(); place.className = ""; return; }
   place.className = "shell";
   const link = (target, symbol, label, testid) =>
-    h("a", { href: `#${target}`, "aria-current": path === target ? "page" : undefined, testid }, icon(symbol), label);
+    h("a", { href: `#${target}`, "aria-current": path === target ? "page" : undefined, testid }, icon(symbol), h("span", {}, label));
   replace(place, h("div", { class: "shell-in" }, brand(),
-    h("nav", { class: "nav", "aria-label": "Main" }, link("/", "anchor", "Fleet", "nav-fleet"), mayOperate() && link("/new", "add", "New instance", "nav-new")),
+    h("nav", { class: "nav", "aria-label": "Main" }, link("/", "anchor", "Fleet", "nav-fleet"), mayAdminister() && link("/inventory", "ledger", "Inventory", "nav-inventory"), mayOperate() && link("/new", "add", "New instance", "nav-new")),
     h("div", { class: "who" },
       h("p", { class: "who-name" }, h("b", {}, who.name || who.username), h("span", {}, words(who.role?.toLowerCase()))),
       themeButton(),
