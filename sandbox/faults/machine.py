@@ -66,6 +66,11 @@ def decide(seed: int, subject: str, call: Call, ordinal: int) -> Effect | None:
     if thrown.random() < rate:
         table = TABLE[call]
         effect = _effect(thrown.choices(list(table), list(table.values()))[0], thrown)
+    if effect is not None and effect.do == "hide" and ordinal > 1:
+        # A list may lack a server once, not in two looks in a row: no product could ever believe an absence.
+        before = decide(seed, subject, call, ordinal - 1)
+        if before is not None and before.do == "hide":
+            effect = None
     if call is Call.ORDER and thrown.random() < 2 * rate:
         effect = effect or Effect(do="late")
         delays = {"appear": LATEST_APPEAR, "unlisted": LATEST_LISTED, "locked": 4.0}

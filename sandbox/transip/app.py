@@ -6,6 +6,7 @@ Behind it are real hosts of a driver; in front of it the product's own client, w
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import time
 from collections import deque
@@ -14,7 +15,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
@@ -143,7 +144,9 @@ class TransipApp:
         if fault is None and self._drawn is not None:
             fault = self._drawn.take(run, call_of(scope["method"], path))
         call["fault"] = fault.do if fault else None
-        await self._meet(fault, {**scope, "run": run, "fault": fault}, receive, _noting(call, send), call)
+        # A client that dies while it asks needs no answer.
+        with contextlib.suppress(ClientDisconnect):
+            await self._meet(fault, {**scope, "run": run, "fault": fault}, receive, _noting(call, send), call)
 
     async def _meet(
         self, fault: Effect | None, scope: Scope, receive: Receive, send: Send, call: dict[str, Any]

@@ -12,7 +12,13 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import select
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.client import (
+    Client,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
 from temporalio.service import RPCError
 
 from db.models import Deployment
@@ -125,7 +131,10 @@ class Life:
     async def _start(self, order: ProvisionOrder) -> None:
         if self._story.start == "unstarted":
             return
-        await self._stack.client.start_workflow("Provisioning", order, **provisioning_start(order) | QUICK)
+        try:
+            await self._stack.client.start_workflow("Provisioning", order, **provisioning_start(order) | QUICK)
+        except RPCError:
+            return  # what the front door does too: the sweep starts it
         if self._story.start == "started":
             async with self._stack.db.begin() as session:
                 await ordering.mark_started(session, uuid.UUID(order.deployment_id))
@@ -134,7 +143,11 @@ class Life:
         termination = TerminationOrder(
             deployment_id=order.deployment_id, slug=order.slug, fqdn=order.fqdn, inputs=order.inputs,
             policy=POLICY)  # fmt: skip
-        await self._stack.client.start_workflow("Termination", termination, **termination_start(termination) | QUICK)
+        for _ in range(10):  # the front door says 503, and the customer asks again
+            with contextlib.suppress(RPCError):
+                await self._stack.client.start_workflow(
+                    "Termination", termination, **termination_start(termination) | QUICK)  # fmt: skip
+                break
         self._rows.watch(order.deployment_id)
         await self._to_its_end(order, verdict, terminating=True)
 
@@ -179,7 +192,7 @@ class Life:
         made = decision(self._seed, self._answers, reversible=reversible)
         await asyncio.sleep(made.after)
         step = str(shown.parked[-1]["step"]) if self._answers % 2 else None
-        with contextlib.suppress(WorkflowUpdateFailedError, RPCError):
+        with contextlib.suppress(WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError, RPCError):
             if made.by_signal:
                 await handle.signal(made.answer, step if made.answer == "retry" else "drawn")
             elif made.answer == "retry":
