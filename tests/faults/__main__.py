@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import signal
 import sys
 
 import uvloop
@@ -41,6 +42,8 @@ def main() -> int:
     given = parser.parse_args()
     seeds = [given.seed] if given.seed is not None else [*range(given.first, given.first + given.seeds)]
     console = Console()
+    # Whatever ends this program, the servers it started end with it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         report = runner.run(run(seeds, console, mutation=given.mutation, at_once=given.at_once))
     tell(report, console)

@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tests.faults.judge import Violation
-from tests.faults.life import Life, Rows, Verdict, sweep_regularly
+from tests.faults.life import DEADLINE, Life, Rows, Verdict, sweep_regularly
 from tests.faults.stack import Stack, running
 from tests.faults.story import LATE_ACCEPT_WINDOW
 
-AT_ONCE = 48
+AT_ONCE = 32
 
 
 @dataclass
@@ -48,7 +48,10 @@ class Report:
         return not self.bad and not self.leftovers
 
 
-async def run(seeds: Sequence[int], console: Console, *, mutation: str = "", at_once: int = AT_ONCE) -> Report:
+async def run(
+    seeds: Sequence[int], console: Console, *, mutation: str = "", at_once: int = AT_ONCE, deadline: float | None = None
+) -> Report:
+    """`deadline`: seconds after which a run that has not ended is lost."""
     report = Report(seeds)
     async with running(mutation) as stack:
         began = time.monotonic()
@@ -57,7 +60,7 @@ async def run(seeds: Sequence[int], console: Console, *, mutation: str = "", at_
             rows.look_regularly(), stack.kill_workers(seeds[0]), sweep_regularly(stack.client))]  # fmt: skip
         try:
             with _progress(console, len(seeds)) as done:
-                await _all(stack, rows, seeds, at_once, report, done)
+                await _all(stack, rows, seeds, at_once, deadline or DEADLINE, report, done)
             report.seconds = time.monotonic() - began
             await _look_for_leftovers(stack, report)
         finally:
@@ -74,12 +77,14 @@ async def run(seeds: Sequence[int], console: Console, *, mutation: str = "", at_
     return report
 
 
-async def _all(stack: Stack, rows: Rows, seeds: Sequence[int], at_once: int, report: Report, done: _Done) -> None:
+async def _all(
+    stack: Stack, rows: Rows, seeds: Sequence[int], at_once: int, deadline: float, report: Report, done: _Done
+) -> None:
     turn = asyncio.Semaphore(at_once)
 
     async def one(seed: int) -> None:
         async with turn:
-            verdict = await Life(stack, rows, seed).live()
+            verdict = await Life(stack, rows, seed, deadline).live()
         report.verdicts.append(verdict)
         done.one(verdict)
 

@@ -17,8 +17,8 @@ Answer = Literal["retry", "rollback"]
 # An operator who has answered that often sees that it will not work.
 PATIENCE = 4
 # Minutes here are a quarter of a minute; a parked step waits for our operator, who is quick.
-POLICY = RunPolicy(automatic_minutes=0.25, park_hours=24)
-LATE_ACCEPT_WINDOW = 12.0  # seconds the cloud says an unanswered order may take; longer than it ever does here
+POLICY = RunPolicy(automatic_minutes=0.3, park_hours=24)
+LATE_ACCEPT_WINDOW = 20.0  # seconds the cloud says an unanswered order may take; longer than it ever does here
 POLL_INTERVAL = 0.4
 
 
