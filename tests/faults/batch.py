@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -56,8 +57,9 @@ async def run(
     async with running(mutation) as stack:
         began = time.monotonic()
         rows = Rows(stack)
-        keepers = [asyncio.create_task(work) for work in (
-            rows.look_regularly(), stack.kill_workers(seeds[0]), sweep_regularly(stack.client))]  # fmt: skip
+        ended = partial(len, report.verdicts)
+        work = (rows.look_regularly(), stack.kill_workers(seeds[0], ended), sweep_regularly(stack.client))
+        keepers = [asyncio.create_task(each) for each in work]
         try:
             with _progress(console, len(seeds)) as done:
                 await _all(stack, rows, seeds, at_once, deadline or DEADLINE, report, done)

@@ -8,7 +8,8 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,8 +30,9 @@ ROOT = Path(__file__).parent.parent.parent
 TIMINGS = Timings(appear=0.2, create=0.2, install=0.4, power=0.1, destroy=0.2)
 NO_LIMIT = Limits(requests=10**9)
 WORKERS = 2
-# Seconds between kills. A killed worker is started again at once, which takes two seconds of a processor.
-KILLS = (8.0, 20.0)
+# What lies between two kills: so many seeds that end, or so many seconds. A killed worker is started again at once.
+KILLS_SEEDS = (5.0, 30.0)
+KILLS_SECONDS = (6.0, 40.0)
 
 
 class Hosts(MemoryDriver):
@@ -45,34 +47,39 @@ class Stack:
     keys: KeyRing
     cloud: TransipApp
     machine: Machine
-    config: Path
     log: Path
-    processes: list[asyncio.subprocess.Process] = field(default_factory=list)
+    forks: asyncio.subprocess.Process  # starts workers
+    workers: list[int] = field(default_factory=list)  # their process ids
     kills: int = 0
 
-    async def start_worker(self) -> asyncio.subprocess.Process:
-        with self.log.open("ab") as log:
-            return await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "tests.faults.worker", str(self.config), cwd=ROOT, stdout=log, stderr=log,
-                env=dict(os.environ) | {"PYTHONPATH": str(ROOT)})  # fmt: skip
+    async def start_worker(self) -> int:
+        """Returns its process id."""
+        source, answers = self.forks.stdin, self.forks.stdout
+        assert source is not None
+        assert answers is not None
+        source.write(b"start\n")
+        return int(await answers.readline())
 
-    async def kill_workers(self, batch: int) -> None:
-        """SIGKILL to one worker after another, at moments drawn from the batch's seed, until cancelled."""
+    async def kill_workers(self, batch: int, ended: Callable[[], int]) -> None:
+        """SIGKILL to one worker after another, as drawn from the batch's seed, until cancelled.
+
+        In between some seeds end (`ended` counts them): a slow machine would otherwise do nothing but start workers.
+        """
         while True:
-            thrown = dice(batch, "kill", self.kills)
-            await asyncio.sleep(thrown.uniform(*KILLS))
-            which = thrown.randrange(len(self.processes))
-            with contextlib.suppress(ProcessLookupError):
-                self.processes[which].send_signal(signal.SIGKILL)
-            await self.processes[which].wait()
+            thrown, before, began = dice(batch, "kill", self.kills), ended(), time.monotonic()
+            seeds, seconds = thrown.uniform(*KILLS_SEEDS), thrown.uniform(*KILLS_SECONDS)
+            while ended() - before < seeds and time.monotonic() - began < seconds:
+                await asyncio.sleep(0.1)
+            await asyncio.sleep(thrown.uniform(0, 1))
+            which = thrown.randrange(len(self.workers))
+            os.kill(self.workers[which], signal.SIGKILL)
             self.kills += 1
-            self.processes[which] = await self.start_worker()
+            self.workers[which] = await self.start_worker()
 
     async def stop(self) -> None:
-        for process in self.processes:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+        if self.forks.stdin is not None:
+            self.forks.stdin.close()
+        await self.forks.wait()
 
 
 @contextlib.asynccontextmanager
@@ -92,10 +99,15 @@ async def running(mutation: str = "") -> AsyncIterator[Stack]:
             )  # fmt: skip
             (folder / "config.json").write_text(config.model_dump_json())
             db = Database(url, pool_min=5, pool_max=40)
-            made = Stack(client, db, KeyRing.parse(keys), cloud.app, machine, folder / "config.json",
-                         folder / "workers.log")  # fmt: skip
+            log = folder / "workers.log"
+            with log.open("ab") as said:
+                forks = await asyncio.create_subprocess_exec(
+                    sys.executable, "-m", "tests.faults.worker", str(folder / "config.json"), cwd=ROOT,
+                    stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=said,
+                    env=dict(os.environ) | {"PYTHONPATH": str(ROOT)})  # fmt: skip
+            made = Stack(client, db, KeyRing.parse(keys), cloud.app, machine, log, forks)
             try:
-                made.processes += [await made.start_worker() for _ in range(WORKERS)]
+                made.workers += [await made.start_worker() for _ in range(WORKERS)]
                 yield made
             finally:
                 await made.stop()

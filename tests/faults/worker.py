@@ -1,4 +1,4 @@
-"""`python -m tests.faults.worker CONFIG.json`: a worker as the product runs it, killed and started again at will.
+"""`python -m tests.faults.worker CONFIG.json`: workers as the product runs them, killed and started again at will.
 
 Rows, servers, sweeps and workflows are the product's. Time is shorter: retries and heartbeats count in tenths of what
 they are in production, which is the table of options only, not the code that is tried.
@@ -7,9 +7,11 @@ they are in production, which is the table of options only, not the code that is
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 import os
+import signal
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -92,17 +94,35 @@ async def serve(config: Config) -> None:
     await asyncio.gather(*(worker.run() for worker in workers))
 
 
-def main() -> None:
-    logging.getLogger("temporalio.activity").setLevel(logging.CRITICAL)  # failures are what is tried here
-    config = Config.model_validate_json(Path(sys.argv[1]).read_text())
-    quicken()
-    mutations.apply(config.mutation)
+def work(config: Config) -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(config))
 
 
+def main() -> None:
+    """Forks a worker for every line on standard input and answers with its process id; the end of input ends all.
+
+    Imports cost a worker two seconds of a processor, which a fork has behind it. Nothing of Temporal's runs before.
+    """
+    config = Config.model_validate_json(Path(sys.argv[1]).read_text())
+    logging.getLogger("temporalio.activity").setLevel(logging.CRITICAL)  # failures are what is tried here
+    quicken()
+    mutations.apply(config.mutation)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the dead
+    workers: list[int] = []
+    for _ in sys.stdin:
+        if (pid := os.fork()) == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            try:
+                work(config)
+            finally:
+                os._exit(1)  # the SDK may abort while the interpreter is torn down
+        workers.append(pid)
+        print(pid, flush=True)
+    for pid in workers:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
 if __name__ == "__main__":
-    try:
-        main()
-    finally:
-        os._exit(0)  # the SDK may abort while the interpreter is torn down
+    main()
