@@ -62,16 +62,17 @@ async def run(
         keepers = [asyncio.create_task(each) for each in work]
         try:
             with _progress(console, len(seeds)) as done:
-                await _all(stack, rows, seeds, at_once, deadline or DEADLINE, report, done)
+                lives = asyncio.create_task(_all(stack, rows, seeds, at_once, deadline or DEADLINE, report, done))
+                keepers.append(lives)
+                ended_first, _ = await asyncio.wait(keepers, return_when=asyncio.FIRST_COMPLETED)
+                for task in ended_first:  # a keeper ends only by an error, and without it the batch means nothing
+                    task.result()
             report.seconds = time.monotonic() - began
             await _look_for_leftovers(stack, report)
         finally:
             for keeper in keepers:
                 keeper.cancel()
-            ends = await asyncio.gather(*keepers, return_exceptions=True)
-        for end in ends:
-            if isinstance(end, Exception):
-                raise end
+            await asyncio.gather(*keepers, return_exceptions=True)
         report.kills = stack.kills
         report.drawn = {verdict.seed: stack.machine.drawn[verdict.seed] for verdict in report.bad}
         if not report.good:

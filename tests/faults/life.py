@@ -205,7 +205,7 @@ class Life:
 
 async def _closed(handle: WorkflowHandle[Any, Any]) -> WorkflowExecutionStatus | None:
     """The workflow's end, which follows its row's within a task or two; None where it does not come."""
-    for _ in range(100):
+    for _ in range(400):
         status = (await handle.describe()).status
         if status != WorkflowExecutionStatus.RUNNING:
             return status

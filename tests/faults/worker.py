@@ -113,6 +113,7 @@ def main() -> None:
     for _ in sys.stdin:
         if (pid := os.fork()) == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # the SDK writes there; process ids go the other way
             try:
                 work(config)
             finally:
