@@ -51,8 +51,8 @@ format: $(STAMP) ## put the source into its format
 bench: $(STAMP) ## measure against the goals; writes bench/results/latest.json
 	@$(BIN)/python -m bench
 
-faults: $(STAMP) ## the worst days, seed by seed: SEEDS=1000 [FIRST=1], or SEED=123 alone
-	@$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100) --first $(or $(FIRST),1))
+faults: $(STAMP) ## the worst days, seed by seed: SEEDS=1000 [FIRST=1] [MINUTES=60], or SEED=123 alone
+	@$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100) --first $(or $(FIRST),1)) $(if $(MINUTES),--minutes $(MINUTES))
 
 record: $(STAMP) ## record the workflow histories that the replay test uses
 	@$(BIN)/python -m tests.histories.record

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import os
 import signal
 import sys
@@ -25,7 +26,7 @@ def tell(report: Report, console: Console) -> None:
         console.print(f"  again: make faults SEED={verdict.seed}", highlight=False)
     for found in report.leftovers:
         console.print(f"[red]{found.kind}[/red]: {found.what}", highlight=False)
-    first, last = report.seeds[0], report.seeds[-1]
+    first, last = report.verdicts[0].seed, report.verdicts[-1].seed
     console.print(f"seeds {first} to {last} in {report.seconds:.0f} s, {len(report.verdicts) / report.seconds:.1f} a "
                   f"second; {report.kills} workers killed", highlight=False)  # fmt: skip
     console.print(report.line, style="green" if report.good else "bold red", highlight=False)
@@ -37,6 +38,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--seed", type=int, help="this one alone")
     parser.add_argument("--at-once", type=int, default=AT_ONCE)
+    parser.add_argument("--minutes", type=float, default=math.inf, help="begin no seed after so many")
     parser.add_argument("--mutation", choices=[name for name in MUTATIONS if name], default="",
                         help="break the product on purpose")  # fmt: skip
     given = parser.parse_args()
@@ -45,7 +47,7 @@ def main() -> int:
     # Whatever ends this program, the servers it started end with it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        report = runner.run(run(seeds, console, mutation=given.mutation, at_once=given.at_once))
+        report = runner.run(run(seeds, console, mutation=given.mutation, at_once=given.at_once, minutes=given.minutes))
     tell(report, console)
     return 0 if report.good else 1
 

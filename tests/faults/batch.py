@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -50,9 +51,10 @@ class Report:
 
 
 async def run(
-    seeds: Sequence[int], console: Console, *, mutation: str = "", at_once: int = AT_ONCE, deadline: float | None = None
-) -> Report:
-    """`deadline`: seconds after which a run that has not ended is lost."""
+    seeds: Sequence[int], console: Console, *, mutation: str = "", at_once: int = AT_ONCE, deadline: float = DEADLINE,
+    minutes: float = math.inf,
+) -> Report:  # fmt: skip
+    """`deadline`: seconds after which a run that has not ended is lost; no seed is begun after `minutes`."""
     report = Report(seeds)
     async with running(mutation) as stack:
         began = time.monotonic()
@@ -62,7 +64,9 @@ async def run(
         keepers = [asyncio.create_task(each) for each in work]
         try:
             with _progress(console, len(seeds)) as done:
-                lives = asyncio.create_task(_all(stack, rows, seeds, at_once, deadline or DEADLINE, report, done))
+                lives = asyncio.create_task(
+                    _all(stack, rows, seeds, at_once, deadline, began + 60 * minutes, report, done)
+                )
                 keepers.append(lives)
                 ended_first, _ = await asyncio.wait(keepers, return_when=asyncio.FIRST_COMPLETED)
                 for task in ended_first:  # a keeper ends only by an error, and without it the batch means nothing
@@ -81,12 +85,21 @@ async def run(
 
 
 async def _all(
-    stack: Stack, rows: Rows, seeds: Sequence[int], at_once: int, deadline: float, report: Report, done: _Done
+    stack: Stack,
+    rows: Rows,
+    seeds: Sequence[int],
+    at_once: int,
+    deadline: float,
+    until: float,
+    report: Report,
+    done: _Done,
 ) -> None:
     turn = asyncio.Semaphore(at_once)
 
     async def one(seed: int) -> None:
         async with turn:
+            if time.monotonic() > until:
+                return
             verdict = await Life(stack, rows, seed, deadline).live()
         report.verdicts.append(verdict)
         done.one(verdict)

@@ -42,8 +42,9 @@ async def meet(name: str, inputs: RunInputs) -> None:
     info, seed = activity.info(), int(inputs.environment[SEED])
     thrown = dice(seed, name, info.activity_id, info.attempt)
     rate = weather(seed) / 2
-    async with beating():
-        await asyncio.sleep(thrown.uniform(0, 0.02) if thrown.random() > rate else thrown.uniform(0.1, 0.8))
+    if thrown.random() < rate:
+        async with beating():
+            await asyncio.sleep(thrown.uniform(0.1, 0.8))
     if info.attempt <= STORMY_TRIES and thrown.random() < rate:
         trouble = thrown.choice(_FINAL if thrown.random() < 0.3 else _PASSING)
         raise ApplicationError(f"{name} met {trouble}", type=trouble, non_retryable=trouble in FINAL_TROUBLES)

@@ -9,6 +9,7 @@ from rich.console import Console
 from sandbox.faults.machine import Call, decide, weather
 from tests.faults.__main__ import tell
 from tests.faults.batch import Report, run
+from tests.faults.life import DEADLINE
 from tests.faults.story import story
 from tests.parts import require
 
@@ -17,7 +18,7 @@ SEEDS = 25
 SHORT = 45.0
 
 
-async def judged(seeds: list[int], mutation: str = "", deadline: float | None = None) -> tuple[Report, str]:
+async def judged(seeds: list[int], mutation: str = "", deadline: float = DEADLINE) -> tuple[Report, str]:
     require("postgres")
     said = io.StringIO()
     console = Console(file=said, width=200)
