@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import select
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import (
     Client,
     WorkflowExecutionStatus,
@@ -162,13 +163,17 @@ class Life:
         if phase is None:
             what = f"the {'termination' if terminating else 'run'} did not end within {self._deadline:.0f} s"
             verdict.violations.append(await stuck(self._stack, order.deployment_id, what))
+            verdict.violations.append(Violation("lost", await _last_heard(handle)))
             return
         verdict.end = phase
         twins = sum(
             drawn.startswith("order") and "duplicate" in drawn for drawn in self._stack.machine.drawn[self._seed]
         )
         judge = Judge(self._stack, order.deployment_id, twins)
-        verdict.violations += await judge.verdict(await _closed(handle))
+        closed = await self._closed(handle)
+        verdict.violations += await judge.verdict(closed)
+        if closed is None:
+            verdict.violations.append(Violation("lost", await _last_heard(handle)))
 
     async def _until(self, order: ProvisionOrder, handle: WorkflowHandle[Any, Any], ends: set[Phase]) -> str | None:
         cancel_after = self._story.cancel_after
@@ -183,6 +188,16 @@ class Life:
                     await handle.cancel()
             elif shown is not None and shown.parked:
                 await self._decide(handle, shown)
+            await asyncio.sleep(LOOK)
+        return None
+
+    async def _closed(self, handle: WorkflowHandle[Any, Any]) -> WorkflowExecutionStatus | None:
+        """The workflow's end, which follows its row's within a task or two; None where it does not come."""
+        deadline = time.monotonic() + self._deadline
+        while time.monotonic() < deadline:
+            status = (await handle.describe()).status
+            if status != WorkflowExecutionStatus.RUNNING:
+                return status
             await asyncio.sleep(LOOK)
         return None
 
@@ -203,14 +218,15 @@ class Life:
         await asyncio.sleep(2 * LOOK)
 
 
-async def _closed(handle: WorkflowHandle[Any, Any]) -> WorkflowExecutionStatus | None:
-    """The workflow's end, which follows its row's within a task or two; None where it does not come."""
-    for _ in range(400):
-        status = (await handle.describe()).status
-        if status != WorkflowExecutionStatus.RUNNING:
-            return status
-        await asyncio.sleep(LOOK)
-    return None
+async def _last_heard(handle: WorkflowHandle[Any, Any]) -> str:
+    """What Temporal has of a run that does not end: its last events, and whether a task fails or nobody takes it."""
+    try:
+        events = [EventType.Name(event.event_type) async for event in handle.fetch_history_events()]
+        pending = (await handle.describe()).raw_description.pending_workflow_task
+    except RPCError as error:
+        return f"Temporal does not tell: {error.message}"
+    tail = ", ".join(name.removeprefix("EVENT_TYPE_").lower() for name in events[-4:])
+    return f"Temporal's last events of it are {tail}; attempt {pending.attempt} of a workflow task is pending"
 
 
 async def sweep_regularly(client: Client) -> None:
