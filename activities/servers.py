@@ -6,10 +6,12 @@ by it the server is found again whatever answer was lost.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import uuid
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -21,7 +23,7 @@ from activities._heartbeat import beating
 from activities._log import Lines
 from db import secrets
 from db.models import ServerIntent, VpsInstance
-from db.queries import inventory, reservation
+from db.queries import intents, reservation
 from db.queries.runs import RunFacts, load
 from domain.errors import Trouble
 from domain.provisioning import (
@@ -35,8 +37,8 @@ from domain.provisioning import (
     StepCall,
 )
 from domain.statuses import IntentState, Lifecycle, PowerState, Tier
-from providers.cloud.base import Cancellation, Cloud, CloudServer, ServerOrder
-from providers.errors import NotFound, NotReady, ProviderError, RateLimited, Rejected, StillPresent, Unconfirmed
+from providers.cloud.base import Cancellation, Cloud, CloudServer, OrderReceipt, ServerOrder
+from providers.errors import NotFound, NotReady, ProviderError, StillPresent, Unconfirmed
 from providers.hosts.cloud_init import user_data
 
 
@@ -84,19 +86,23 @@ class ServerActivities:
                 facts = await load(session, call.deployment_id)
             intent, vps = _intent(facts), facts.server
             found = await cloud.find(intent.correlation)
+            if not found and intent.state == IntentState.ADOPTED:
+                found = [await cloud.get(intent.provider_ref or "")]  # a list may lack what we know to be there
             if not found:
                 await self._order_or_wait(cloud, facts, call, log)
                 found = await cloud.find(intent.correlation)
             if not found:
                 raise NotReady(
                     "the order is accepted, the server is not listed yet", retry_after=cloud.poll_interval)  # fmt: skip
-            server, *extras = sorted(found, key=lambda s: s.provider_ref)
             async with self._deps.db.begin() as session:
-                await _adopt(session, intent.id, vps.id, server, cloud.name, extras)
-            await log.say(f"VPS created: {vps.vps_name} ({cloud.name} {server.provider_ref})")
-            for extra in extras:
-                await log.say(f"A second server with our token was set aside: {extra.provider_ref}")
-            return ServerFound(vps_id=str(vps.id), provider_ref=server.provider_ref, address=server.address)
+                adopted = await intents.adopt(session, intent.id, cloud.name, _listed(found))
+            if adopted is None:
+                raise ApplicationError("the order was given up already", type=Trouble.CONFLICT, non_retryable=True)
+            ref, extras = adopted
+            await log.say(f"VPS created: {vps.vps_name} ({cloud.name} {ref})")
+            await _tell_extras(log, extras)
+            address = next((server.address for server in found if server.provider_ref == ref), None)
+            return ServerFound(vps_id=str(vps.id), provider_ref=ref, address=address)
 
     async def _order_or_wait(self, cloud: Cloud, facts: RunFacts, call: StepCall, log: Lines) -> None:
         intent = _intent(facts)
@@ -110,24 +116,38 @@ class ServerActivities:
                     "it is not sent again before that is settled",
                     retry_after=cloud.poll_interval,
                 )
+            await self._check_given_up(cloud, intent)
             await log.say("The earlier order was never accepted; ordering again")
         order = await self._order_for(cloud, facts, call)
-        await self._mark(intent.id, state=IntentState.SENT, sent_at=func.now(), sends=ServerIntent.sends + 1)
+        async with self._deps.db.begin() as session:
+            if not await intents.begin_sending(session, intent):
+                raise NotReady("another try of this step has the order in hand", retry_after=cloud.poll_interval)
         try:
             receipt = await cloud.order(order)
         except Unconfirmed:
             await log.say("The cloud did not answer our order; looking whether it was accepted")
             raise Unconfirmed("the order was not answered; settling", retry_after=cloud.poll_interval) from None
-        except (Rejected, RateLimited):
-            # Surely refused: nothing was bought, so the intent is as good as never sent.
-            await self._mark(intent.id, state=IntentState.INTENDED, sent_at=None)
-            raise
         except ProviderError:
-            # Never left this machine; the client says Unconfirmed where that is in doubt.
-            await self._mark(intent.id, state=IntentState.INTENDED, sent_at=None)
+            # Surely refused, or never left this machine: nothing was bought, so the intent is as good as never sent.
+            # The client says Unconfirmed where that is in doubt.
+            async with self._deps.db.begin() as session:
+                await intents.never_sent(session, intent)
             raise
-        await self._mark(intent.id, action_ref=receipt.action_ref)
+        async with self._deps.db.begin() as session:
+            await intents.accepted(session, intent, receipt.action_ref)
         await log.say(f"Ordered {order.product} in {order.availability_zone} with {order.operating_system}")
+
+    async def _check_given_up(self, cloud: Cloud, intent: ServerIntent) -> None:
+        """An order may be sent again only if the cloud no longer works on it and two looks do not show its server."""
+        if intent.action_ref is not None and await cloud.order_in_progress(OrderReceipt(action_ref=intent.action_ref)):
+            raise NotReady("the cloud still works on the order", retry_after=cloud.poll_interval)
+        if await self._look_again(cloud, intent):
+            raise NotReady("the ordered server is listed now", retry_after=cloud.poll_interval)
+
+    async def _look_again(self, cloud: Cloud, intent: ServerIntent) -> list[CloudServer]:
+        """A list may lack what lives. That something is not there is believed when two looks in a row agree."""
+        await asyncio.sleep(cloud.poll_interval)
+        return await cloud.find(intent.correlation)
 
     async def _order_for(self, cloud: Cloud, facts: RunFacts, call: StepCall) -> ServerOrder:
         vps, intent = facts.server, _intent(facts)
@@ -146,22 +166,19 @@ class ServerActivities:
         order.ssh_keys = [public]
         return order
 
-    async def _mark(self, intent_id: uuid.UUID, **values: object) -> None:
-        async with self._deps.db.begin() as session:
-            await session.execute(update(ServerIntent).where(ServerIntent.id == intent_id).values(**values))
-
     @activity.defn
     @mapped
     async def await_server(self, call: StepCall) -> ServerFound:
         """Look once whether the server runs, then claim it; a try that finds it not ready is repeated.
 
-        Effect: address, size and power state on our row, label and tags at the cloud, once it runs.
+        Effect: address, size and power state on our row, label and tags at the cloud, once it runs; a second server
+            that carries our token by then is set aside: a network may send an order twice.
         Idempotency: the same values again. Claiming waits until now because a cloud locks what it installs; until then
             the token in the description says whose it is.
         Undo: none of its own.
-        Heartbeat: none, one short call a try.
+        Heartbeat: while calls are under way.
         """
-        async with Lines(self._deps, call.deployment_id, "await_server") as log:
+        async with Lines(self._deps, call.deployment_id, "await_server") as log, beating():
             async with self._deps.db.begin() as session:
                 facts = await load(session, call.deployment_id)
             vps, cloud = facts.server, cloud_of(self._deps, facts.server.provider_type)
@@ -170,8 +187,10 @@ class ServerActivities:
             server = await cloud.get(vps.provider_instance_id)
             if not server.running or server.locked or server.address is None:
                 raise NotReady(f"the server is {server.status}", retry_after=cloud.poll_interval)
-            await cloud.claim(
-                server.provider_ref, label=vps.vps_name, correlation=_intent(facts).correlation)  # fmt: skip
+            intent = _intent(facts)
+            await self._set_others_aside(cloud, intent, server.provider_ref, log)
+            await cloud.claim(server.provider_ref, label=vps.vps_name, correlation=intent.correlation)
+            await self._set_others_aside(cloud, intent, server.provider_ref, log)
             async with self._deps.db.begin() as session:
                 row = await session.get_one(VpsInstance, vps.id)
                 row.vps_ip, row.power_state = server.address, PowerState.RUNNING
@@ -180,6 +199,12 @@ class ServerActivities:
                 row.specs = {**row.specs, **{k: v for k, v in sizes.items() if v is not None}}
             await log.say(f"VPS running, IP: {server.address}")
             return ServerFound(vps_id=str(vps.id), provider_ref=server.provider_ref, address=server.address)
+
+    async def _set_others_aside(self, cloud: Cloud, intent: ServerIntent, ours: str, log: Lines) -> None:
+        others = [server for server in await cloud.find(intent.correlation) if server.provider_ref != ours]
+        if others:
+            async with self._deps.db.begin() as session:
+                await _tell_extras(log, await intents.set_aside(session, intent, cloud.name, _listed(others)))
 
     @activity.defn
     @mapped
@@ -203,21 +228,23 @@ class ServerActivities:
             cloud = cloud_of(self._deps, vps.provider_type)
             cancellation = Cancellation(accepted=False)
             if intent.sends > 0:
-                found = await cloud.find(intent.correlation)
+                found = await self._everything(cloud, intent, vps.provider_instance_id)
                 for server in found:
                     cancellation = await cloud.cancel(server.provider_ref, immediately=call.immediately)
                     if activity.info().attempt == 1:
                         await log.say(f"Cancelled {server.provider_ref} at {cloud.name}")
                 if found and call.immediately:
                     raise NotReady("the cancelled server is still listed", retry_after=cloud.poll_interval)
-                self._check_settled(cloud, intent)
+                if not found:
+                    await self._check_settled(cloud, intent)
             kept_running = cancellation.accepted and not call.immediately
             async with self._deps.db.begin() as session:
+                if not kept_running and not await intents.release(session, intent):
+                    raise NotReady("an order was sent meanwhile", retry_after=cloud.poll_interval)
                 row = await session.get_one(VpsInstance, vps.id)
                 row.billed_until = cancellation.billed_until
                 if not kept_running:
                     row.lifecycle, row.power_state = Lifecycle.TERMINATED, PowerState.STOPPED
-                    (await session.get_one(ServerIntent, intent.id)).state = IntentState.RELEASED
             return Destroyed(
                 provider_ref=vps.provider_instance_id, billed_until=cancellation.billed_until,
                 still_billed=cancellation.note or None if kept_running or cancellation.billed_until else None,
@@ -234,13 +261,23 @@ class ServerActivities:
             row.lifecycle = Lifecycle.TERMINATING
         return False
 
-    def _check_settled(self, cloud: Cloud, intent: ServerIntent) -> None:
+    async def _everything(self, cloud: Cloud, intent: ServerIntent, ref: str | None) -> list[CloudServer]:
+        """What the list shows with our token, and the server we know by name whether it is listed or not."""
+        found = await cloud.find(intent.correlation)
+        if ref is not None and all(server.provider_ref != ref for server in found):
+            with contextlib.suppress(NotFound):
+                found.append(await cloud.get(ref))
+        return found
+
+    async def _check_settled(self, cloud: Cloud, intent: ServerIntent) -> None:
         """An unanswered order may still become a server: nothing is released before it no longer can."""
-        if intent.state != IntentState.SENT or intent.sent_at is None:
-            return
-        waited = (datetime.now(UTC) - intent.sent_at).total_seconds()
-        if waited < cloud.late_accept_window:
-            raise NotReady("an unanswered order may still become a server", retry_after=cloud.poll_interval)
+        if intent.state == IntentState.SENT and intent.sent_at is not None:
+            waited = (datetime.now(UTC) - intent.sent_at).total_seconds()
+            if waited < cloud.late_accept_window:
+                raise NotReady("an unanswered order may still become a server", retry_after=cloud.poll_interval)
+            await self._check_given_up(cloud, intent)
+        elif await self._look_again(cloud, intent):
+            raise NotReady("another server of this order is listed", retry_after=cloud.poll_interval)
 
     @activity.defn
     @mapped
@@ -290,17 +327,13 @@ def _order(cloud: Cloud, tier: Tier, inputs: RunInputs, *, correlation: str, hos
     )
 
 
-async def _adopt(
-    session: AsyncSession, intent_id: uuid.UUID, vps_id: uuid.UUID, server: CloudServer, provider: str,
-    extras: list[CloudServer],
-) -> None:  # fmt: skip
-    intent = await session.get_one(ServerIntent, intent_id)
-    intent.state, intent.provider_ref = IntentState.ADOPTED, server.provider_ref
-    vps = await session.get_one(VpsInstance, vps_id)
-    vps.provider_instance_id = server.provider_ref
-    vps.vps_ip = server.address or vps.vps_ip
+def _listed(servers: list[CloudServer]) -> list[intents.Listed]:
+    return [
+        intents.Listed(server.provider_ref, server.address, server.label, server.product, server.status)
+        for server in servers
+    ]
+
+
+async def _tell_extras(log: Lines, extras: list[intents.Listed]) -> None:
     for extra in extras:
-        await inventory.note_extra(
-            session, provider, vps_id, correlation=intent.correlation, ref=extra.provider_ref, label=extra.label,
-            product=extra.product, status=extra.status, address=extra.address,
-        )  # fmt: skip
+        await log.say(f"A second server with our token was set aside: {extra.provider_ref}")

@@ -38,6 +38,7 @@ LONGEST = (
     "tests/e2e/test_host_days.py",
     "tests/e2e/test_order_to_server.py",
     "tests/providers/hosts/test_real_host.py",
+    "tests/faults/test_faults.py",
     "tests/portal/test_portal.py",
     "tests/activities/test_inventory.py",
     "tests/sandbox/test_machine.py",

@@ -189,12 +189,16 @@ async def note_product_price(
 
 async def note_extra(
     session: AsyncSession, provider: str, vps_id: uuid.UUID, *, ref: str, correlation: str, **shown: str | None
-) -> None:
-    """A run met a second server with its token. Explained while the run is under way; a sweep finds it afterwards."""
+) -> bool:
+    """A run met a second server with its token. Explained while the run is under way; a sweep finds it afterwards.
+
+    True where the ledger did not have it yet.
+    """
     values = {"provider": provider, "provider_ref": ref, "correlation": correlation, "state": ResourceState.EXPLAINED,
               "verdict": Verdict.EXPLAINED, "vps_id": vps_id, "sightings": 0, "note": EXTRA, "currency": "EUR",
               "decided_by": "", "last_seen": func.now(), **shown}  # fmt: skip
-    await session.execute(insert(CloudResource).values(**values).on_conflict_do_nothing())
+    made = insert(CloudResource).values(**values).on_conflict_do_nothing().returning(CloudResource.id)
+    return (await session.execute(made)).scalar_one_or_none() is not None
 
 
 def _living(provider: str) -> Select[CloudResource]:

@@ -147,7 +147,7 @@ class TransIP:
                            provider=self.name)  # fmt: skip
         wanted = wire.claimed(vps, label=label, correlation=correlation)
         if wanted["description"] != vps.get("description") or set(wanted["tags"]) != set(wire.tags_of(vps)):
-            await self._call("PUT", _path(provider_ref), json={"vps": wanted})
+            _done(await self._call("PUT", _path(provider_ref), json={"vps": wanted}))
 
     async def get(self, provider_ref: str) -> CloudServer:
         return wire.server(await self._vps(provider_ref))
@@ -164,7 +164,7 @@ class TransIP:
         end = "immediately" if immediately else "end"
         try:
             billed = None if immediately else await self._period_end(provider_ref)
-            await self._call("DELETE", _path(provider_ref), json={"endTime": end})
+            _done(await self._call("DELETE", _path(provider_ref), json={"endTime": end}))
         except NotFound:
             return Cancellation(note="already gone")
         except _AlreadyCancelled as pending:
@@ -285,6 +285,13 @@ class TransIP:
 
 class _AlreadyCancelled(Conflict):
     """A cancellation is pending; never leaves this file."""
+
+
+def _done(response: httpx.Response) -> None:
+    """204 says that it was done; any other success is somebody else's page, and the same may safely be asked again."""
+    if response.status_code != 204:
+        raise Transient(f"TransIP answered {response.status_code} to a change, not that it was made",
+                        provider="transip")  # fmt: skip
 
 
 def _path(name: str) -> str:

@@ -6,6 +6,7 @@ Behind it are real hosts of a driver; in front of it the product's own client, w
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import time
 from collections import deque
@@ -14,18 +15,20 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
+from sandbox.faults.effects import Effect
+from sandbox.faults.machine import Machine
 from sandbox.hosts.driver import HostDriver
 from sandbox.transip import wire
 from sandbox.transip.admin import LOOPBACK, Admin
-from sandbox.transip.faults import GARBAGE, Faults, cut, handled_unheard, send_error, send_text
+from sandbox.transip.faults import GARBAGE, Faults, again, call_of, cut, handled_unheard, send_error, send_text
 from sandbox.transip.general import General
 from sandbox.transip.machines import Machines
 from sandbox.transip.rates import Rates
-from sandbox.transip.records import Fault, Limits, Timings
+from sandbox.transip.records import Action, Invoice, Limits, Timings, Vps
 from sandbox.transip.servers import Servers
 from sandbox.transip.store import Store
 from sandbox.transip.tokens import Authority
@@ -33,6 +36,8 @@ from sandbox.transip.wire import Refusal
 
 PREFIX = "/v6"
 REMEMBERED_CALLS = 2000
+# Names the run a call is made for, so that its faults can be drawn from that run's seed. No product sends it.
+RUN_HEADER = b"x-sandbox-run"
 
 
 def create_transip_app(
@@ -42,19 +47,26 @@ def create_transip_app(
     accounts: dict[str, str],
     timings: Timings | None = None,
     limits: Limits | None = None,
-) -> ASGIApp:
-    """`accounts` maps logins to PEM public keys. The application opens the driver when it starts up (ASGI lifespan)
-    and closes it when it shuts down; everything it must remember lies in `state_dir`."""
+    machine: Machine | None = None,
+) -> TransipApp:
+    """`accounts` maps logins to PEM public keys; `machine` draws faults for the runs that calls name.
+
+    The application opens the driver when it starts up (ASGI lifespan) and closes it when it shuts down; everything it
+    must remember lies in `state_dir`.
+    """
     for login in accounts:
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,24}", login):
             raise ValueError(f"a login of the sandbox names hosts, and '{login}' cannot")
-    return TransipApp(state_dir, driver, accounts, timings or Timings(), limits or Limits())
+    return TransipApp(state_dir, driver, accounts, timings or Timings(), limits or Limits(), machine)
 
 
 class TransipApp:
     def __init__(
-        self, state_dir: Path, driver: HostDriver, accounts: dict[str, str], timings: Timings, limits: Limits
-    ) -> None:
+        self, state_dir: Path, driver: HostDriver, accounts: dict[str, str], timings: Timings, limits: Limits,
+        machine: Machine | None,
+    ) -> None:  # fmt: skip
+        self._drawn = machine
+        self._driver = driver
         self._store = Store(state_dir / "transip.sqlite3")
         self._authority = Authority(self._store, state_dir / "token-key.pem", accounts)
         self._machines = Machines(self._store, driver, timings)
@@ -95,28 +107,70 @@ class TransipApp:
         self._store.close()
         await send({"type": "lifespan.shutdown.complete"})
 
+    def servers_of(self, run: str) -> list[Vps]:
+        """Every server a run ever ordered: also what is not listed yet and what is gone."""
+        return [vps for vps in self._store.all(Vps) if vps.run == run]
+
+    def living(self) -> list[Vps]:
+        """Servers of all runs that are or will be, and that nobody has cancelled."""
+        return [vps for vps in self._store.all(Vps) if vps.phase not in {"ending", "gone"} and vps.cancelled is None]
+
+    def invoices(self) -> list[Invoice]:
+        return self._store.all(Invoice)
+
+    async def forget(self, run: str) -> None:
+        """Forget a run's servers, as if they had never been: a batch of thousands must not drag them all along."""
+        names = {vps.name: vps.order for vps in self.servers_of(run)}
+        with self._store.transaction():
+            for name in names:
+                self._store.delete(Vps, name)
+            for action in self._store.all(Action):
+                if action.resource in names or action.uuid in names.values():
+                    self._store.delete(Action, action.uuid)
+            for invoice in self._store.all(Invoice):
+                if invoice.vps in names:
+                    self._store.delete(Invoice, invoice.number)
+        for name in names:
+            self._machines.leave(name)
+            await self._driver.destroy(name)
+
     async def _faulty(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The call as the network and the front of the cloud let it through."""
         path = scope["path"].removeprefix(PREFIX)
+        run = dict(scope["headers"]).get(RUN_HEADER, b"").decode()
         call = {"at": time.time(), "method": scope["method"], "path": path, "status": None, "fault": None}
         self._calls.append(call)
-        fault = self._faults.take(scope["method"], path)
-        if fault is None or fault.do == "delay":
-            if fault is not None:
-                call["fault"] = fault.do
+        fault: Effect | None = self._faults.take(scope["method"], path)
+        if fault is None and self._drawn is not None:
+            fault = self._drawn.take(run, call_of(scope["method"], path))
+        call["fault"] = fault.do if fault else None
+        # A client that dies while it asks needs no answer.
+        with contextlib.suppress(ClientDisconnect):
+            await self._meet(fault, {**scope, "run": run, "fault": fault}, receive, _noting(call, send), call)
+
+    async def _meet(
+        self, fault: Effect | None, scope: Scope, receive: Receive, send: Send, call: dict[str, Any]
+    ) -> None:
+        if fault is None or fault.do in {"delay", "hide", "late"}:
+            if fault is not None and fault.do == "delay":
                 await asyncio.sleep(fault.seconds)
-            await self._handle(scope, receive, _noting(call, send))
-            return
-        call["fault"] = fault.do
-        if fault.do == "lose_answer":
+            await self._handle(scope, receive, send)
+        elif fault.do == "duplicate":
+            request = Request(scope, receive)
+            body = await request.body()
+            await handled_unheard(self._handle, scope, again(body, receive))
+            await self._handle({**scope, "twin": True}, again(body, receive), send)
+        elif fault.do == "lose_answer":
             call["status"] = await handled_unheard(self._handle, scope, receive)
             await cut(receive)
         elif fault.do == "lose_request":
             await cut(receive)
         else:
-            await self._break(fault, _noting(call, send))
+            if fault.handled:
+                await handled_unheard(self._handle, scope, receive)
+            await self._break(fault, send)
 
-    async def _break(self, fault: Fault, send: Send) -> None:
+    async def _break(self, fault: Effect, send: Send) -> None:
         if fault.do == "garbage":
             kind = "text/html" if fault.body.startswith("<") else "application/json"
             await send_text(send, 200, fault.body or GARBAGE, headers=fault.headers, kind=kind)

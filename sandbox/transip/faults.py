@@ -1,4 +1,4 @@
-"""Things that go wrong on the way: rules kept in the store, and the real cutting of a connection."""
+"""Things that go wrong on the way: rules kept in the store, what a seed drew, and the real cutting of a connection."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from starlette.types import Message, Receive, Scope, Send
 
+from sandbox.faults.machine import Call
 from sandbox.transip.records import Fault
 from sandbox.transip.store import Store
 
@@ -47,6 +48,27 @@ class Faults:
                     self._store.put(str(fault.id), fault.model_copy(update={"times": fault.times - 1}))
                 return fault
         return None
+
+
+def call_of(method: str, path: str) -> Call:
+    """The kind of a call by its method and its path behind /v6."""
+    if path == "/auth":
+        return Call.AUTH
+    if path == "/vps":
+        return Call.ORDER if method == "POST" else Call.LIST
+    if re.fullmatch(r"/vps/[^/]+", path):
+        return {"GET": Call.SHOW, "DELETE": Call.CANCEL}.get(method, Call.CHANGE)
+    return Call.READ
+
+
+def again(body: bytes, receive: Receive) -> Receive:
+    """A body that was read already, to be read once more; after it comes what the client still sends."""
+    parts: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return parts.pop() if parts else await receive()
+
+    return replay
 
 
 async def cut(receive: Receive) -> None:

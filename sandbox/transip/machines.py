@@ -48,6 +48,11 @@ class Machines:
             self._tasks[name] = asyncio.create_task(self._live(name))
         self._wakers[name].set()
 
+    def leave(self, name: str) -> None:
+        """Stop living for a server that was taken out of the store."""
+        if (task := self._tasks.pop(name, None)) is not None:
+            task.cancel()
+
     async def status(self, vps: Vps) -> str:
         """The word TransIP has for it; of a finished server the host itself is asked."""
         if vps.phase in {"created", "installing"}:
@@ -117,7 +122,7 @@ class Machines:
                 disk_gb=product.disk_gb,
             )
         )
-        await _until((vps.installing_at or 0) + self._timings.install)
+        await _until(max((vps.installing_at or 0) + self._timings.install, vps.unlocks_at))
         await self._driver.start(vps.name)
         with self._store.transaction():
             self._change(vps.name, phase="active", action=None)

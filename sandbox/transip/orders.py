@@ -8,6 +8,9 @@ import re
 import time
 from typing import Any
 
+from starlette.types import Scope
+
+from sandbox.faults.effects import Effect
 from sandbox.transip import catalogue
 from sandbox.transip.records import Action, Invoice, Timings, Vps
 from sandbox.transip.store import Store
@@ -18,7 +21,7 @@ _HOSTNAME = re.compile(r"(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9]
 
 
 def place(
-    store: Store, timings: Timings, login: str, entries: list[dict[str, Any]], *, test: bool
+    store: Store, timings: Timings, login: str, entries: list[dict[str, Any]], scope: Scope, *, test: bool
 ) -> tuple[str, list[str]]:
     """Check all entries, then write all of it in one transaction: servers to be, the action, and the invoices.
 
@@ -28,6 +31,8 @@ def place(
     if test:
         return "", []
     now, names = time.time(), []
+    fault: Effect = scope.get("fault") or Effect(do="late")
+    appears_at = now + timings.appear + fault.appear + (fault.seconds if scope.get("twin") else 0)
     with store.transaction():
         action = Action(login=login, name="Vps.order", started_at=now)
         store.put(action.uuid, action)
@@ -35,7 +40,10 @@ def place(
             name = f"{login}-vps{store.next(f'vps {login}')}"
             names.append(name)
             vps = Vps(name=name, login=login, order=action.uuid, action=action.uuid, ordered_at=now,
-                      appears_at=now + timings.appear, **{**draft, "hostname": draft["hostname"] or name})  # fmt: skip
+                      appears_at=appears_at, run=scope.get("run", ""),
+                      listed_at=appears_at + fault.unlisted if fault.unlisted else 0,
+                      unlocks_at=appears_at + timings.create + timings.install + fault.locked if fault.locked else 0,
+                      **{**draft, "hostname": draft["hostname"] or name})  # fmt: skip
             store.put(name, vps)
             _invoice(store, vps, now)
     return action.uuid, names

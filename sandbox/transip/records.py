@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from sandbox.faults.effects import Effect
+
 Phase = Literal["ordered", "created", "installing", "active", "ending", "gone"]
 PowerAction = Literal["start", "stop", "reset"]
 
@@ -56,6 +58,9 @@ class Vps(BaseModel):
     action: str | None = None  # uuid of the running action, which is the lock
     cancelled: Literal["end", "immediately"] | None = None
     ends_at: float | None = None
+    run: str = ""  # who ordered it, where the call named a run
+    listed_at: float = 0  # a list lacks it until then
+    unlocks_at: float = 0  # its installation's lock lasts at least until then
 
 
 class Action(BaseModel):
@@ -101,25 +106,12 @@ class Token(BaseModel):
     revoked: bool = False
 
 
-class Fault(BaseModel):
-    """What goes wrong with the next `times` calls that match; `times` None means with all of them.
-
-    lose_request  the connection is cut before the call is handled
-    lose_answer   the call is handled, then the connection is cut
-    delay         the call is handled `seconds` late
-    status        answered with `status`, `headers` and `body` (an error sentence, HTML, or empty), not handled
-    garbage       answered with 200 and something that is no JSON: `body`, else half an object
-    rate_limit    answered with 429, resetting in `seconds`
-    """
+class Fault(Effect):
+    """A rule: what goes wrong with the next `times` calls that match; `times` None means with all of them."""
 
     id: int = 0
     match: FaultMatch = Field(default_factory=lambda: FaultMatch())
-    do: Literal["lose_request", "lose_answer", "delay", "status", "garbage", "rate_limit"]
     times: int | None = Field(1, ge=1)
-    seconds: float = 5.0
-    status: int = 503
-    headers: dict[str, str] = {}
-    body: str = ""
 
 
 class FaultMatch(BaseModel):

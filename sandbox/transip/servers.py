@@ -9,7 +9,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import Scope
 
+from sandbox.faults.effects import Effect
 from sandbox.transip import catalogue, orders, wire
 from sandbox.transip.machines import Machines
 from sandbox.transip.records import Timings, Vps
@@ -43,7 +45,7 @@ class Servers:
 
     async def index(self, request: Request) -> Response:
         wanted = {tag for tag in request.query_params.get("tags", "").split(",") if tag}
-        found = [vps for vps in self._visible(request) if wanted <= set(vps.tags)]
+        found = [vps for vps in self._visible(request) if wanted <= set(vps.tags) and _listed(vps, request.scope)]
         shown = [wire.vps(vps, await self._machines.status(vps)) for vps in found]
         return wire.read(request, vpss=wire.page_of(request, shown))
 
@@ -54,7 +56,7 @@ class Servers:
         entries = body.get("vpss", [body])
         if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):
             raise Refusal(406, "The provided parameter 'vpss' should be a list of orders")
-        action, names = orders.place(self._store, self._timings, request.scope["login"], entries,
+        action, names = orders.place(self._store, self._timings, request.scope["login"], entries, request.scope,
                                      test=request.query_params.get("test") == "1")  # fmt: skip
         for name in names:
             self._machines.wake(name)
@@ -155,6 +157,13 @@ class Servers:
             raise Refusal(409, f"VPS '{vps.name}' has an action running, no modification is allowed")
         if vps.customer_locked and not unlocking:
             raise Refusal(409, f"VPS '{vps.name}' is customer locked, no modification is allowed")
+
+
+def _listed(vps: Vps, scope: Scope) -> bool:
+    """A list may be behind, and may lack what lives: neither says anything about the server."""
+    fault: Effect | None = scope.get("fault")
+    hidden = fault is not None and fault.do == "hide" and scope.get("run", "") in {"", vps.run}
+    return not hidden and vps.listed_at <= time.time()
 
 
 def _gateway(address: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
@@ -94,6 +94,7 @@ async def shop(db: Database, keys: KeyRing, tmp_path: Path) -> AsyncIterator[Sho
         yield made
         await made.client.close()
         async with db.begin() as session:  # the next test's cloud counts its servers from one again
+            await session.execute(delete(CloudResource))
             await session.execute(update(VpsInstance).values(provider_instance_id=None))
 
 

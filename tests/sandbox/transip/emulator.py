@@ -21,7 +21,8 @@ from providers.cloud import transip
 from providers.cloud.base import ServerOrder
 from providers.cloud.transip import TransIP
 from providers.cloud.transip_auth import load_key
-from sandbox.transip.app import create_transip_app
+from sandbox.faults.machine import Machine
+from sandbox.transip.app import TransipApp, create_transip_app
 from sandbox.transip.records import Limits, Timings
 from tests.sandbox.transip.memory_driver import MemoryDriver
 
@@ -69,6 +70,7 @@ class Emulator:
     url: str
     driver: MemoryDriver
     admin: httpx.AsyncClient
+    app: TransipApp
     clients: list[TransIP] = field(default_factory=list)
 
     def client(self, **changes: Any) -> TransIP:
@@ -87,12 +89,18 @@ class Emulator:
 
 @contextlib.asynccontextmanager
 async def emulator(
-    folder: Path, *, timings: Timings = QUICK, limits: Limits | None = None, driver: MemoryDriver | None = None
+    folder: Path,
+    *,
+    timings: Timings = QUICK,
+    limits: Limits | None = None,
+    driver: MemoryDriver | None = None,
+    machine: Machine | None = None,
 ) -> AsyncIterator[Emulator]:
     driver = driver or MemoryDriver(folder / "hosts")
     if not (folder / "token-key.pem").exists():
         (folder / "token-key.pem").write_text(key_pair()[0])  # it would make one of its own, which takes a while
-    app = create_transip_app(folder, driver, accounts={LOGIN: key_pair()[1]}, timings=timings, limits=limits)
+    app = create_transip_app(folder, driver, accounts={LOGIN: key_pair()[1]}, timings=timings, limits=limits,
+                             machine=machine)  # fmt: skip
     with socket.socket(proto=socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on", timeout_graceful_shutdown=1))
@@ -106,7 +114,7 @@ async def emulator(
         root = f"http://127.0.0.1:{listener.getsockname()[1]}"
         try:
             async with httpx.AsyncClient(base_url=root, trust_env=False, timeout=10) as admin:
-                running = Emulator(f"{root}/v6", driver, admin)
+                running = Emulator(f"{root}/v6", driver, admin, app)
                 yield running
         finally:
             for client in running.clients:

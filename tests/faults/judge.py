@@ -1,0 +1,166 @@
+"""What must hold of a run's end, asked of the cloud itself first and of our rows second."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from temporalio.client import WorkflowExecutionStatus
+
+from db.models import Deployment, DeploymentEvent, Placement, Secret
+from db.models_inventory import CloudResource
+from db.queries.runs import RunFacts, load
+from domain.statuses import Attention, DeploymentStatus, IntentState, Lifecycle, Phase, StepState
+from sandbox.transip.records import Vps
+from tests.faults.stack import Stack
+
+Kind = Literal["duplicate", "orphan", "lost"]
+
+ENDS = {
+    Phase.ACTIVE: (DeploymentStatus.ACTIVE, WorkflowExecutionStatus.COMPLETED),
+    Phase.ROLLED_BACK: (DeploymentStatus.FAILED, WorkflowExecutionStatus.FAILED),
+    Phase.CANCELLED: (DeploymentStatus.FAILED, WorkflowExecutionStatus.CANCELED),
+    Phase.TERMINATED: (DeploymentStatus.ACTIVE, WorkflowExecutionStatus.COMPLETED),
+}
+READABLE = {"admin-password", "env:JWT_SECRET", "env:DB_PASSWORD", "ssh-key", "host-key"}
+
+
+@dataclass(frozen=True)
+class Violation:
+    """duplicate: more was bought, written or made than once; orphan: something lives on that nobody accounts for; lost:
+    something that must be there is not, or a run does not end."""
+
+    kind: Kind
+    what: str
+
+
+class Judge:
+    def __init__(self, stack: Stack, deployment_id: str, twins: int) -> None:
+        """`twins`: how many orders the network doubled by itself; their invoices are nobody's mistake."""
+        self._stack = stack
+        self._id = uuid.UUID(deployment_id)
+        self._twins = twins
+        self._found: list[Violation] = []
+
+    def _say(self, kind: Kind, what: str) -> None:
+        self._found.append(Violation(kind, what))
+
+    async def verdict(self, ended: WorkflowExecutionStatus | None) -> list[Violation]:
+        """Everything that is wrong with a run that has ended; `ended` is what Temporal says of its workflow."""
+        servers = self._stack.cloud.servers_of(str(self._id))
+        async with self._stack.db.begin() as session:
+            facts = await load(session, self._id)
+            self._cloud(facts, servers, await self._set_aside(session))
+            self._row(facts, ended)
+            await self._journal(session, facts)
+            await self._credentials(session, facts)
+            placed = (await session.execute(select(Placement.id).where(Placement.deployment_id == self._id))).all()
+        if bool(placed) != (facts.deployment.phase == Phase.ACTIVE):
+            self._say(
+                "lost" if not placed else "orphan", f"{len(placed)} places of a run that is {facts.deployment.phase}"
+            )
+        return self._found
+
+    # ---- the cloud
+
+    def _cloud(self, facts: RunFacts, servers: list[Vps], aside: set[str]) -> None:
+        living = {vps.name for vps in servers if vps.phase not in {"ending", "gone"} and vps.cancelled is None}
+        names = {vps.name for vps in servers}
+        paid = sum(invoice.vps in names for invoice in self._stack.cloud.invoices())
+        if paid > 1 + self._twins:
+            self._say("duplicate", f"{paid} servers were paid for, {self._twins} of them doubled by the network")
+        if facts.deployment.phase == Phase.ACTIVE:
+            ours = facts.server.provider_instance_id or ""
+            if ours not in living:
+                self._say("lost", f"the active run's server {ours or 'without a name'} does not live at the cloud")
+            for name in sorted(living - {ours}):
+                if name not in aside:
+                    self._say("duplicate", f"{name} lives beside {ours}, and no row explains it")
+            server = next((vps for vps in servers if vps.name == ours), None)
+            if server is not None and server.description != facts.server.vps_name:
+                self._say("lost", f"{ours} was never claimed: it is called {server.description!r}")
+        else:
+            for name in sorted(living):
+                self._say("orphan", f"{name} lives on after the run was {facts.deployment.phase}")
+
+    async def _set_aside(self, session: AsyncSession) -> set[str]:
+        """The cloud's names of further servers of this order that the ledger knows."""
+        facts = await load(session, self._id)
+        token = facts.intent.correlation if facts.intent else ""
+        rows = await session.execute(select(CloudResource.provider_ref).where(CloudResource.correlation == token))
+        return set(rows.scalars())
+
+    # ---- our rows
+
+    def _row(self, facts: RunFacts, ended: WorkflowExecutionStatus | None) -> None:
+        row = facts.deployment
+        status, workflow = ENDS[Phase(row.phase)]
+        if row.status != status and row.phase != Phase.TERMINATED:
+            self._say("lost", f"the row's status is {row.status} in phase {row.phase}")
+        if ended != workflow:
+            self._say("lost", f"Temporal says {ended.name if ended else None} of a run that is {row.phase}")
+        if row.attention != Attention.NONE or row.parked:
+            self._say("lost", f"the row still asks for attention: {row.attention}, {row.parked}")
+        active = row.phase == Phase.ACTIVE
+        if (row.ended_at is None) != active or (row.access_url is None) == active:
+            self._say("lost", f"{row.phase}: ended_at {row.ended_at}, access_url {row.access_url}")
+        if not active and row.absence is None:
+            self._say("lost", "no proof of absence was written")
+        if facts.vps is None:
+            return
+        lifecycle = Lifecycle.ACTIVE if active else Lifecycle.TERMINATED
+        intent = facts.intent.state if facts.intent else None
+        if facts.vps.lifecycle != lifecycle:
+            self._say("lost", f"the server's row is {facts.vps.lifecycle} in phase {row.phase}")
+        if intent != (IntentState.ADOPTED if active else IntentState.RELEASED):
+            self._say("lost", f"the intent is {intent} in phase {row.phase}")
+
+    async def _journal(self, session: AsyncSession, facts: RunFacts) -> None:
+        rows = (await session.execute(
+            select(DeploymentEvent.run_id, DeploymentEvent.seq, DeploymentEvent.position, DeploymentEvent.state,
+                   DeploymentEvent.kind)
+            .where(DeploymentEvent.deployment_id == self._id).order_by(DeploymentEvent.position))).all()  # fmt: skip
+        positions = [row.position for row in rows]
+        if len(set(positions)) != len(positions):
+            self._say("duplicate", "two events have one position")
+        steps = [row for row in rows if row.kind == "step"]
+        for run_id in dict.fromkeys(row.run_id for row in steps):
+            told = [row.seq for row in steps if row.run_id == run_id]
+            if sorted(told) != [*range(1, len(told) + 1)]:
+                self._say("duplicate" if len(set(told)) < len(told) else "lost", f"the journal of {run_id} is {told}")
+            elif told != sorted(told):
+                self._say("lost", f"the journal of {run_id} is out of order: {told}")
+        if not steps or steps[-1].state != StepState.ENDED:
+            self._say("lost", "the journal does not tell the end")
+        elif (facts.deployment.run_id, facts.deployment.seq) != (steps[-1].run_id, steps[-1].seq):
+            self._say("lost", "the row does not show the newest event")
+
+    async def _credentials(self, session: AsyncSession, facts: RunFacts) -> None:
+        owners = [Secret.deployment_id == self._id]
+        if facts.vps is not None:
+            owners.append(Secret.vps_id == facts.vps.id)
+        rows: list[Secret] = []
+        for owner in owners:
+            rows += (await session.execute(select(Secret).where(owner))).scalars()
+        readable = [row.purpose for row in rows if row.ciphertext is not None]
+        if facts.deployment.phase != Phase.ACTIVE:
+            if readable:
+                self._say("orphan", f"secrets can still be read: {sorted(readable)}")
+            return
+        if len(readable) != len(set(readable)):
+            self._say("duplicate", f"secrets were made twice: {sorted(readable)}")
+        if missing := READABLE - set(readable):
+            self._say("lost", f"secrets are missing: {sorted(missing)}")
+        for row in rows:
+            if row.ciphertext is not None:
+                self._stack.keys.decrypt(row.key_id, row.ciphertext, context=f"secrets/{row.id}")
+
+
+async def stuck(stack: Stack, deployment_id: str, what: str) -> Violation:
+    async with stack.db.begin() as session:
+        row = await session.get_one(Deployment, uuid.UUID(deployment_id))
+        waits = ", ".join(str(wait["step"]) for wait in row.parked) or "nothing it names"
+    return Violation("lost", f"{what}; it is {row.phase}, waits for {waits}: {row.status_message}")
