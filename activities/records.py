@@ -22,7 +22,7 @@ from db.queries.runs import DeploymentMissing, RunFacts, load
 from domain import ids
 from domain.errors import Trouble
 from domain.journal import JournalBatch
-from domain.provisioning import EndCall, PlanOrder, Reservation, StepCall
+from domain.provisioning import PlanOrder, Reservation, StepCall
 from domain.statuses import IntentState, Lifecycle
 from providers.hosts.cloud_init import new_keypair, public_line
 
@@ -160,24 +160,6 @@ class RecordActivities:
                 if facts.intent is not None:
                     facts.intent.state = IntentState.RELEASED
                 await secrets.destroy(session, vps_id=facts.vps.id)
-
-    @activity.defn
-    @mapped
-    async def end(self, call: EndCall, batch: JournalBatch) -> None:
-        """Write the proofs of absence, together with the event that says that the run has ended.
-
-        Effect: absence and access_url of instance_deployments; phase and status come with the batch.
-        Idempotency: the same values again.
-        Undo: none.
-        Heartbeat: none, one short transaction.
-        """
-        deployment_id = uuid.UUID(call.deployment_id)
-        values: dict[str, object] = {"access_url": None}
-        if call.absence is not None:
-            values["absence"] = call.absence.model_dump(mode="json")
-        async with self._deps.db.begin() as session:
-            await journal.record(session, batch)
-            await session.execute(update(Deployment).where(Deployment.id == deployment_id).values(**values))
 
 
 def _never_ordered(facts: RunFacts) -> bool:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
-from domain.provisioning import Parked
+from domain.provisioning import AbsenceReport, Parked
 
 
 class StepEvent(BaseModel):
@@ -30,6 +30,7 @@ class Projection(BaseModel):
     error_code: str | None = None
     error_message: str | None = None
     parked: list[Parked] = Field(default_factory=list)
+    absence: AbsenceReport | None = None  # with the phase that says that all is gone, never after it
 
 
 class JournalBatch(BaseModel):

@@ -150,13 +150,6 @@ class AbsenceReport(BaseModel):
     billed_until: datetime | None = None
 
 
-class EndCall(BaseModel):
-    """The proofs that go with a run's end."""
-
-    deployment_id: str
-    absence: AbsenceReport | None = None
-
-
 class RetryRequest(BaseModel):
     """An operator's retry. Without a step it means every parked step; `changes` may name only editable inputs."""
 

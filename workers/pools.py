@@ -42,7 +42,7 @@ class Pool:
 def _runs(deps: Deps) -> list[Callable[..., Any]]:
     records, sweeps = RecordActivities(deps), SweepActivities(deps)
     return [records.record, records.reserve, records.preview,
-            records.activate, records.release, records.end, sweeps.start_unstarted]  # fmt: skip
+            records.activate, records.release, sweeps.start_unstarted]  # fmt: skip
 
 
 def _cloud(deps: Deps) -> list[Callable[..., Any]]:

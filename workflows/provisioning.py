@@ -16,7 +16,6 @@ from domain.provisioning import (
     CertificateRequest,
     DestroyCall,
     Destroyed,
-    EndCall,
     ProvisionOrder,
     QuoteCall,
     Reservation,
@@ -134,10 +133,10 @@ class Provisioning(OperatedRun):
         )
         await self.roll_back(why)
         report = await self._prove_absence()
-        self.journal.show(status=DeploymentStatus.FAILED, phase=phase, status_message="Everything was taken back")
+        self.journal.show(status=DeploymentStatus.FAILED, phase=phase, absence=report)
+        self.journal.show(status_message="Everything was taken back")
         self.journal.note("rollback", StepState.ENDED, f"Everything was taken back ({why})")
-        call = EndCall(deployment_id=self.order.deployment_id, absence=report)
-        await self.journal.execute(RecordActivities.end, call)
+        await self.journal.written()
 
     async def _prove_absence(self) -> AbsenceReport:
         report = AbsenceReport(still_billed=self.destroyed.still_billed, billed_until=self.destroyed.billed_until)

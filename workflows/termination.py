@@ -9,7 +9,7 @@ from activities.hosts import HostActivities
 from activities.names import NameActivities
 from activities.records import RecordActivities
 from activities.servers import ServerActivities
-from domain.provisioning import AbsenceReport, DestroyCall, Destroyed, EndCall, StepCall, TerminationOrder
+from domain.provisioning import AbsenceReport, DestroyCall, Destroyed, StepCall, TerminationOrder
 from domain.statuses import DeploymentStatus, DeploymentType, Phase, StepState
 from domain.steps import TERMINATION
 from workflows._journal import Journal
@@ -60,10 +60,9 @@ class Termination(OperatedRun):
         return report
 
     async def _end(self, report: AbsenceReport) -> None:
-        self.journal.show(phase=Phase.TERMINATED, status_message="Terminated")
+        self.journal.show(phase=Phase.TERMINATED, status_message="Terminated", absence=report)
         self.journal.note("release", StepState.ENDED, "Terminated; nothing of it is left")
-        call = EndCall(deployment_id=self.order.deployment_id, absence=report)
-        await self.journal.execute(RecordActivities.end, call)
+        await self.journal.written()
 
     def _call(self) -> StepCall:
         return StepCall(deployment_id=self.order.deployment_id, inputs=self.inputs)

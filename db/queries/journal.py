@@ -67,6 +67,7 @@ async def record(session: AsyncSession | AsyncConnection, batch: JournalBatch) -
         "run_id": batch.run_id,
         "seq": batch.events[-1].seq,
         "parked": json.dumps(shown["parked"]),
+        "absence": json.dumps(shown["absence"]) if shown["absence"] else None,
         "ended": batch.projection.phase in ENDED_PHASES,
         "channel": CHANNEL,
         "topic": batch.deployment_id,
@@ -84,6 +85,8 @@ _SHOWN = {
     "phase": "cast(%(phase)s as text)", "attention": "cast(%(attention)s as text)",
     "status_message": "cast(%(status_message)s as text)", "error_code": "cast(%(error_code)s as text)",
     "error_message": "cast(%(error_message)s as text)", "parked": "cast(%(parked)s as jsonb)",
+    "absence": "coalesce(cast(%(absence)s as jsonb), d.absence)",
+    "access_url": "case when %(ended)s then null else d.access_url end",
     "ended_at": "case when %(ended)s then now() else d.ended_at end",
 }  # fmt: skip
 _NEWER = "d.run_id is distinct from cast(%(run_id)s as text) or d.seq < cast(%(seq)s as bigint)"

@@ -11,6 +11,7 @@ from db.models import Deployment, DeploymentEvent
 from db.queries.journal import LogLine, record, write_lines
 from db.session import Database
 from domain.journal import JournalBatch, Projection, StepEvent
+from domain.provisioning import Absence, AbsenceReport
 from tests.db.conftest import MakeDeployment
 
 
@@ -65,6 +66,21 @@ async def test_a_new_run_takes_the_row_over(db: Database, make_deployment: MakeD
     found = await row(db, deployment)
     assert (found.run_id, found.seq, found.phase) == ("run-2", 1, "terminated")
     assert found.ended_at is not None
+
+
+async def test_the_end_and_the_proofs_of_absence_are_there_together(
+    db: Database, make_deployment: MakeDeployment
+) -> None:
+    deployment = await make_deployment("ended")
+    ended = batch(deployment, 1, status="active", phase="terminated")
+    proof = Absence(what="server", evidence="404", at=datetime.now(UTC))
+    ended.projection.absence = AbsenceReport(proofs=[proof])
+    await write(db, ended)
+    await write(db, batch(deployment, 2, status="active", phase="terminated"))
+    found = await row(db, deployment)
+    assert found.absence is not None
+    assert [one["evidence"] for one in found.absence["proofs"]] == ["404"]
+    assert found.access_url is None
 
 
 async def test_positions_follow_commits_when_many_write_at_once(db: Database, make_deployment: MakeDeployment) -> None:
