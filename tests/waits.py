@@ -47,7 +47,12 @@ UNBOUNDED = {
     "create_future",
 }  # fmt: skip
 # Where options come as a whole: what is known of them is tested by value in test_waits.py.
-TABLES = {"activity_options(name, self.inputs.provider, self.policy)", "options", "LOCAL"}
+TABLES = {
+    "activity_options(name, self.inputs.provider, self.policy)",
+    "activity_options('sweep_inventory', call.provider, RunPolicy())",
+    "options",
+    "LOCAL",
+}
 
 
 def own_coroutines(sources: Iterable[str]) -> set[str]:

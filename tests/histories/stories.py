@@ -13,12 +13,13 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
 from db.models import Deployment, DeploymentEvent
 from domain import ids
+from domain.inventory import SweepCall
 from domain.provisioning import PlanOrder, ProvisionOrder, RetryRequest, RollbackRequest, TerminationOrder
 from domain.statuses import DeploymentType, StepState, Tier
 from tests.workflows.world import World, until_parked
 from workflows.planning import Planning
 from workflows.provisioning import Provisioning
-from workflows.sweeps import StartSweep
+from workflows.sweeps import InventorySweep, StartSweep
 from workflows.termination import Termination
 
 Story = Callable[[World, Client], Awaitable[WorkflowHandle[Any, Any]]]
@@ -222,6 +223,11 @@ async def swept(world: World, client: Client) -> WorkflowHandle[Any, Any]:
     return sweep
 
 
+async def inventory_swept(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    return await ended(await client.start_workflow(
+        InventorySweep.run, SweepCall(provider="transip"), id="inventory", task_queue=ids.RUNS_QUEUE))  # fmt: skip
+
+
 STORIES: dict[str, Story] = {
     story.__name__: story
     for story in (
@@ -229,6 +235,6 @@ STORIES: dict[str, Story] = {
         parked, parked_in_two_branches, parked_in_undo, parked_and_escalated,
         rolled_back, rolled_back_after_stuck_undo, shared_rolled_back, cancelled, cancelled_while_parked,
         terminated, terminated_later, terminated_shared, termination_parked,
-        planned, planned_on_existing, swept,
+        planned, planned_on_existing, swept, inventory_swept,
     )
 }  # fmt: skip
