@@ -74,6 +74,8 @@ class OperatedRun(Decisions):
         try:
             for finished in workflow.as_completed(tasks):
                 await finished
+        except GeneratorExit:
+            raise  # the run is dropped from memory: nothing may be awaited any more
         except BaseException:
             self._leaving = True
             for task in tasks:
