@@ -61,9 +61,12 @@ class TestMirror:
     @pytest.mark.parametrize(
         ("name", "text"),
         [
-            ("sources.list", "deb [arch=amd64] http://one.example/debian trixie main\n"),
-            ("sources.list.d/debian.sources", "Types: deb\nURIs: http://one.example/debian\nSuites: trixie\n"),
-            ("sources.list.d/more.list", "deb http://other.example/tools x y\ndeb http://one.example/debian/ x main\n"),
+            ("sources.list", "deb [arch=amd64] http://127.0.0.1:3142/debian trixie main\n"),
+            ("sources.list.d/debian.sources", "Types: deb\nURIs: http://127.0.0.1:3142/debian\nSuites: trixie\n"),
+            (
+                "sources.list.d/more.list",
+                "deb http://127.0.0.1:3143/tools x y\ndeb http://127.0.0.1:3142/debian/ x main\n",
+            ),
         ],
     )
     def test_is_read_from_the_machines_own_sources(
@@ -72,7 +75,7 @@ class TestMirror:
         monkeypatch.delenv("SLIPWAY_LAB_MIRROR", raising=False)
         (tmp_path / "sources.list.d").mkdir()
         (tmp_path / name).write_text(text)
-        assert debian.mirror(tmp_path).rstrip("/") == "http://one.example/debian"
+        assert debian.mirror(tmp_path).rstrip("/") == "http://127.0.0.1:3142/debian"
 
     def test_the_environment_decides_where_there_is_none(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("SLIPWAY_LAB_MIRROR", "http://mine.example/debian")
