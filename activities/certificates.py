@@ -18,7 +18,8 @@ from activities._heartbeat import beating
 from activities._log import Lines
 from activities.names import name_servers
 from db import secrets
-from db.models import Certificate, new_id
+from db.base import new_id
+from db.models import Certificate
 from db.queries.runs import load
 from domain.provisioning import CertificateIssued, CertificateRequest
 from providers.acme import csr as csrs

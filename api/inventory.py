@@ -22,7 +22,7 @@ from api.examples import INVENTORY
 from api.schemas import Decision, SweepRequest
 from api.services import Principal, Services
 from api.starting import start_inventory
-from db.models import new_id
+from db.base import new_id
 from db.queries import inventory_view
 from db.queries.reading import Row
 from domain.errors import ErrorCode

@@ -27,8 +27,9 @@ from pathlib import Path
 
 import httpx
 
+from db.base import new_id
 from db.keyring import KeyRing
-from db.models import Deployment, Organization, VpsInstance, new_id
+from db.models import Deployment, Organization, VpsInstance
 from db.queries.journal import LogLine, record, write_lines
 from db.queries.users import ensure_user
 from db.session import Database

@@ -7,49 +7,29 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
-import uuid_utils
 from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
-    DateTime,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
+    Numeric,
     String,
     Text,
     UniqueConstraint,
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
 
-
-def new_id() -> uuid.UUID:
-    return uuid.UUID(str(uuid_utils.uuid7()))
-
-
-class Base(DeclarativeBase):
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own protocol
-        datetime: DateTime(timezone=True),
-        dict[str, Any]: JSONB,
-        list[str]: ARRAY(Text),
-        uuid.UUID: UUID(as_uuid=True),
-    }
+from db import models_clouds as models_clouds  # servers refer to accounts
+from db.base import Base, new_id
 
 
 def _id() -> Mapped[uuid.UUID]:
@@ -149,7 +129,15 @@ class VpsInstance(Base):
     current_organizations: Mapped[int] = mapped_column(Integer, default=0)
     max_organizations: Mapped[int] = mapped_column(Integer, default=1)
     provider_type: Mapped[str] = mapped_column(String(50))
+    # Not "on delete set null" (R140): without the account nobody could delete the server (X13).
+    provider_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("service_providers.id"))
     provider_instance_id: Mapped[str | None] = mapped_column(String(200))
+    label: Mapped[str] = mapped_column(String(100), default="", server_default="")  # the customer's name for it
+    image: Mapped[str | None] = mapped_column(String(200))
+    ipv6_address: Mapped[str | None] = mapped_column(String(50))
+    hourly_rate: Mapped[Decimal | None] = mapped_column(Numeric(12, 5))
+    options: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=text("'{}'"))  # ServerOptions
+    seen_at: Mapped[datetime | None]  # the cloud was last asked about it
     host_key: Mapped[str | None] = mapped_column(Text)  # public ed25519 host key, pinned before birth
     set_up_version: Mapped[str | None] = mapped_column(String(40))  # of step 1, once done
     price_cents_month: Mapped[int | None] = mapped_column(Integer)
@@ -164,6 +152,7 @@ class VpsInstance(Base):
         CheckConstraint("power_state in ('running','stopped','unknown')", name="power_state"),
         CheckConstraint("current_organizations >= 0 and current_organizations <= max_organizations", name="places"),
         Index("idx_vps_instances_provider_type", "provider_type"),
+        Index("idx_vps_instances_provider_id", "provider_id"),
         Index("uq_vps_instances_provider_ref", "provider_type", "provider_instance_id", unique=True,
               postgresql_where=text("provider_instance_id is not null")),
     )  # fmt: skip
@@ -228,7 +217,7 @@ class Deployment(Base):
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
 
     __table_args__ = (
-        CheckConstraint("deployment_type in ('shared','dedicated')", name="deployment_type"),
+        CheckConstraint("deployment_type in ('shared','dedicated','server')", name="deployment_type"),
         CheckConstraint("tier in ('starter','professional','enterprise')", name="tier"),
         CheckConstraint("status in ('provisioning','vps_ready','deploying','active','failed')", name="status"),
         # A slug is taken while its deployment lives; after rollback or termination it is free again.

@@ -10,8 +10,9 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db.base import new_id
 from db.keyring import KeyRing
-from db.models import Secret, new_id
+from db.models import Secret
 
 
 class SecretMissing(LookupError):

@@ -16,6 +16,7 @@ class RunInputs(BaseModel):
     """What an operator may correct when a step is parked; which step offers which field stands in domain/steps.py."""
 
     provider: str = "transip"
+    provider_id: str = ""  # the account there; empty means: the one that stands for that kind of cloud
     product: str = ""  # the cloud's product; empty means: by tier
     availability_zone: str = ""  # empty means: the provider's default
     operating_system: str = ""

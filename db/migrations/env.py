@@ -3,10 +3,11 @@
 from alembic import context
 from sqlalchemy import create_engine, pool
 
-from db.models import Base
+from db.base import Base
+from db.models import Deployment
 from db.models_inventory import CloudResource
 
-_ = CloudResource  # its module adds tables to the same metadata
+_ = (Deployment, CloudResource)  # their modules add tables to the same metadata
 
 config = context.config
 

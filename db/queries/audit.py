@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.models import AuditEntry, new_id
+from db.base import new_id
+from db.models import AuditEntry
 
 
 @dataclass(frozen=True)

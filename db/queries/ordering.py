@@ -14,7 +14,8 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.models import Deployment, IdempotencyKey, Organization, VpsInstance, new_id
+from db.base import new_id
+from db.models import Deployment, IdempotencyKey, Organization, VpsInstance
 from domain.provisioning import ProvisionOrder, RunInputs, RunPolicy
 from domain.statuses import DeploymentType, Lifecycle, Tier
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.models import Deployment, Placement, ServerIntent, VpsInstance, new_id
+from db.base import new_id
+from db.models import Deployment, Placement, ServerIntent, VpsInstance
 from db.queries.runs import DeploymentMissing, load
 from domain import ids
 from domain.provisioning import ServerQuote

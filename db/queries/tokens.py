@@ -12,7 +12,8 @@ from enum import Enum
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.models import RefreshToken, User, new_id
+from db.base import new_id
+from db.models import RefreshToken, User
 
 # Two tabs of one browser may renew at the same moment. A token spent that recently is refused without ending the
 # session; nothing is issued for it either way.

@@ -12,7 +12,8 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.models import User, new_id
+from db.base import new_id
+from db.models import User
 from db.queries.reading import Reader, Row
 from domain.statuses import Role
 

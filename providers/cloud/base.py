@@ -5,11 +5,16 @@ A cloud states its own numbers: how often to look, and how long after an unanswe
 
 from __future__ import annotations
 
+import builtins
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Protocol
+from decimal import Decimal
+from typing import Any, Protocol
 
-from pydantic import BaseModel, Field
+import httpx
+from pydantic import BaseModel, Field, SecretStr
 
+from domain.servers import ActionState, PowerAction
 from domain.statuses import Tier
 
 
@@ -22,7 +27,17 @@ class ServerOrder(BaseModel):
     operating_system: str
     hostname: str
     user_data: str = Field("", repr=False)  # cloud-config; holds the host key, hence never printed
-    ssh_keys: list[str] = []
+    ssh_keys: list[str] = []  # public keys; where a cloud knows keys of the account, also their ids or fingerprints
+    root_password: SecretStr | None = None
+    backups: bool = False
+    monitoring: bool = False
+    ipv6: bool = False
+    private_ip: bool = False
+    vpc: str | None = None
+    app: str | None = None  # a 1-Click application, instead of the plain operating system
+    stackscript: int | None = None
+    stackscript_data: dict[str, str] = Field(default_factory=dict, repr=False)
+    tags: list[str] = []  # the customer's; ours are added
 
 
 class OrderReceipt(BaseModel):
@@ -42,12 +57,14 @@ class CloudServer(BaseModel):
     running: bool  # powered on and past installation
     locked: bool = False
     blocked: bool = False
-    address: str | None = None
+    address: str | None = None  # public IPv4
+    ipv6_address: str | None = None
     location: str = ""
     product: str = ""
     cpus: int | None = None
     memory_mb: int | None = None
     disk_gb: int | None = None
+    transfer_gb: int | None = None
     tags: list[str] = []
 
 
@@ -55,6 +72,99 @@ class Price(BaseModel):
     product: str
     cents_month: int
     currency: str = "EUR"
+    hourly: Decimal | None = None  # where the cloud bills by the hour
+
+
+class Image(BaseModel):
+    """An operating system image, as routes show it (R023)."""
+
+    id: str
+    slug: str | None = None
+    label: str = ""
+    description: str = ""
+    distribution: str = ""
+    kind: str = "distribution"  # distribution | application | custom
+    public: bool = True
+    min_disk_gb: int | None = None
+    cloud_init: bool = True
+    regions: list[str] = []  # empty means all
+
+
+class Size(BaseModel):
+    """What can be bought (R024). Prices in `currency` without VAT; memory in MB, disk and transfer in GB."""
+
+    id: str
+    label: str = ""
+    vcpus: int
+    memory_mb: int
+    disk_gb: int
+    transfer_gb: int | None = None
+    hourly: Decimal | None = None
+    monthly: Decimal
+    currency: str = "USD"
+    regions: list[str] = []  # empty means all
+    region_prices: dict[str, tuple[Decimal | None, Decimal]] = {}  # region -> (hourly, monthly) where it differs
+    available: bool = True
+
+
+class Region(BaseModel):
+    """Where it can be bought (R025)."""
+
+    id: str
+    label: str = ""
+    available: bool = True
+    capabilities: list[str] = []
+
+
+class App(BaseModel):
+    """A 1-Click application (R022)."""
+
+    slug: str
+    name: str
+    description: str = ""
+    category: str = ""
+    image_slug: str = ""
+    compatible_images: list[str] = []
+
+
+class StackScript(BaseModel):
+    """A script a cloud runs at the first start (R026)."""
+
+    id: int
+    label: str
+    description: str = ""
+    images: list[str] = []
+    public: bool = False
+    fields: list[dict[str, Any]] = []  # user_defined_fields: name, label, default, oneof …
+
+
+class CallLimit(BaseModel, frozen=True):
+    """So many calls of a class in so many seconds, per account; what a cloud documents (R339, R340, X37)."""
+
+    calls: str
+    count: int
+    seconds: float
+
+
+class CallGate(Protocol):
+    """Asked before every call to a cloud, so that all processes together keep to an account's limits."""
+
+    async def enter(self, *calls: str) -> None:
+        """Take one call of each class. RateLimited(retry_after) where the account has none left for now."""
+
+    async def refused(self, calls: str, retry_after: float) -> None:
+        """The cloud itself answered 429: nobody of this account asks again for so many seconds."""
+
+
+class Account(BaseModel):
+    """Access to one account at a cloud: the secret, and what an administrator has configured beside it.
+
+    `configuration` may hold, per cloud: base_url, username (TransIP), default_region, default_image, tiers (tier ->
+    size), late_accept_seconds, poll_seconds, limits (class of calls -> count). Unknown members are ignored.
+    """
+
+    api_key: SecretStr
+    configuration: dict[str, Any] = {}
 
 
 class Cancellation(BaseModel):
@@ -73,12 +183,15 @@ class Cloud(Protocol):
     late_accept_window: float  # seconds after a sent order in which its server may still appear
     default_availability_zone: str
     default_operating_system: str
+    call_limits: tuple[CallLimit, ...]
+    power_actions: frozenset[PowerAction]  # what it can do to a server; another one is InvalidInput(field='action')
 
     def product_for(self, tier: Tier) -> str:
         """The short public product name of a tier, e.g. bladevps-x4 (R262)."""
 
-    async def price(self, product: str) -> Price:
-        """Monthly price from the cloud's own list. InvalidInput(field='product') where it is not sold."""
+    async def price(self, product: str, availability_zone: str = "") -> Price:
+        """Price from the cloud's own list, of that zone where zones differ. InvalidInput(field='product') where it is
+        not sold."""
 
     async def check_order(self, order: ServerOrder) -> None:
         """Refuse what the cloud would refuse (product, zone, system, lengths) without ordering anything."""
@@ -110,7 +223,49 @@ class Cloud(Protocol):
     async def restore(self, provider_ref: str) -> None:
         """Take a quarantine back: without the tag, and powered on. Safe to repeat."""
 
+    async def power(self, provider_ref: str, action: PowerAction) -> str | None:
+        """Send one power action, once, and return the cloud's name of its process, if it gives one.
+
+        Transient where the server is busy with another; Unconfirmed where the answer was lost.
+        """
+
+    async def action_state(self, provider_ref: str, action: PowerAction, action_ref: str | None) -> ActionState:
+        """How a sent action fares: by its process where the cloud names one, else by the server's own state."""
+
+    async def images(self) -> builtins.list[Image]: ...
+
+    async def sizes(self) -> builtins.list[Size]: ...
+
+    async def regions(self) -> builtins.list[Region]: ...
+
+    async def apps(self) -> builtins.list[App]:
+        """1-Click applications; empty where the cloud has none."""
+
+    async def stackscripts(self) -> builtins.list[StackScript]:
+        """Scripts the account may use; empty where the cloud has none."""
+
     async def verify_credentials(self) -> None:
         """Unauthorized when they are not accepted."""
 
     async def close(self) -> None: ...
+
+
+class CloudMaker(Protocol):
+    """What registry.py keeps of a cloud: from an account to its client. ValueError where the account is malformed."""
+
+    def __call__(
+        self, account: Account, *, gate: CallGate | None = None, transport: httpx.AsyncBaseTransport | None = None,
+    ) -> Cloud:  # fmt: skip
+        """`transport` replaces the network, for tests."""
+
+
+def text_of(configuration: Mapping[str, Any], name: str, default: str) -> str:
+    """A configured text, or the default where there is none."""
+    value = configuration.get(name)
+    return value if isinstance(value, str) and value else default
+
+
+def seconds_of(configuration: Mapping[str, Any], name: str, default: float) -> float:
+    """A configured number of seconds, or the default where there is none."""
+    value = configuration.get(name)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else default

@@ -14,8 +14,9 @@ from temporalio.testing import ActivityEnvironment
 from activities._context import Deps
 from activities.certificates import CertificateActivities
 from activities.names import NameActivities
+from db.base import new_id
 from db.keyring import KeyRing
-from db.models import Deployment, Organization, VpsInstance, new_id
+from db.models import Deployment, Organization, VpsInstance
 from db.session import Database
 from domain.config import RunConfig
 from domain.provisioning import CertificateRequest, StepCall

@@ -18,8 +18,9 @@ from activities.health import HealthActivities
 from activities.hosts import HostActivities
 from activities.records import RecordActivities
 from db import secrets
+from db.base import new_id
 from db.keyring import KeyRing
-from db.models import Certificate, Deployment, DeploymentEvent, Organization, VpsInstance, new_id
+from db.models import Certificate, Deployment, DeploymentEvent, Organization, VpsInstance
 from db.queries.runs import RunFacts, load
 from db.session import Database
 from domain.config import RunConfig

@@ -16,8 +16,9 @@ from sqlalchemy.exc import OperationalError
 from temporalio.testing import ActivityEnvironment
 
 from activities.inventory import InventoryActivities
+from db.base import new_id
 from db.keyring import KeyRing
-from db.models import AuditEntry, Deployment, Placement, ServerIntent, VpsInstance, new_id
+from db.models import AuditEntry, Deployment, Placement, ServerIntent, VpsInstance
 from db.models_inventory import CloudResource, InventorySweep
 from db.session import Database
 from domain.config import RunConfig

@@ -18,8 +18,9 @@ from temporalio.testing import ActivityEnvironment
 from activities._context import Deps
 from activities.records import RecordActivities
 from activities.servers import ServerActivities
+from db.base import new_id
 from db.keyring import KeyRing
-from db.models import Deployment, Organization, ServerIntent, VpsInstance, new_id
+from db.models import Deployment, Organization, ServerIntent, VpsInstance
 from db.models_inventory import CloudResource
 from db.queries.runs import RunFacts, load
 from db.session import Database

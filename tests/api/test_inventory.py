@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import delete, insert, update
 
 from api.examples import INVENTORY_REPLY
-from db.models import Deployment, ServerIntent, new_id
+from db.base import new_id
+from db.models import Deployment, ServerIntent
 from db.models_inventory import CloudResource, InventorySweep
 from domain.statuses import Role
 from tests.api.conftest import MakeWorld

@@ -18,8 +18,9 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from api.examples import CREATE_REQUEST
+from db.base import new_id
 from db.keyring import KeyRing
-from db.models import AuditEntry, Deployment, DeploymentEvent, VpsInstance, new_id
+from db.models import AuditEntry, Deployment, DeploymentEvent, VpsInstance
 from db.queries.users import ensure_user
 from db.session import Database
 from domain.statuses import Role

@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from db.models import Deployment, Organization, new_id
+from db.base import new_id
+from db.models import Deployment, Organization
 from db.session import Database
 
 MakeDeployment = Callable[..., Awaitable[Deployment]]

@@ -6,8 +6,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect, text
 
+from db.base import Base, new_id
 from db.migrate import downgrade, upgrade
-from db.models import Base, new_id
 from db.models_inventory import CloudResource
 
 

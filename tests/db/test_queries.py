@@ -11,7 +11,8 @@ import psycopg
 import pytest
 from sqlalchemy import func, select, update
 
-from db.models import Deployment, Organization, RefreshToken, User, new_id
+from db.base import new_id
+from db.models import Deployment, Organization, RefreshToken, User
 from db.queries.ordering import claim_key, insert_deployment, keep_answer, mark_started, order_of, organization_for
 from db.queries.reading import Reader
 from db.queries.status import row_of, story_of, versions_of

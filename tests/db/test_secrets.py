@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import select
 
 from db import secrets
+from db.base import new_id
 from db.keyring import KeyRing, KeyRingError
-from db.models import Secret, new_id
+from db.models import Secret
 from db.session import Database
 
 

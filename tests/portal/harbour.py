@@ -17,7 +17,8 @@ from fastapi import FastAPI
 from playwright.async_api import Browser, ConsoleMessage, Locator, Page, expect
 from sqlalchemy import func, select, update
 
-from db.models import Deployment, new_id
+from db.base import new_id
+from db.models import Deployment
 from db.queries.journal import CHANNEL
 from tests.api.world import World
 

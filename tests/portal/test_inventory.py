@@ -11,7 +11,8 @@ import pytest
 from playwright.async_api import expect
 from sqlalchemy import delete, insert, update
 
-from db.models import VpsInstance, new_id
+from db.base import new_id
+from db.models import VpsInstance
 from db.models_inventory import CloudResource, InventorySweep
 from domain.statuses import Role
 from tests.api.world import PASSWORD

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import func, select
 from temporalio.client import Client
 
-from db.models import Base
+from db.base import Base
 from domain import ids
 from domain.provisioning import Plan, PlanOrder
 from domain.statuses import DeploymentType, Tier

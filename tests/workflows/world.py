@@ -18,8 +18,9 @@ from temporalio.worker import Worker
 from activities._context import Deps
 from activities.records import RecordActivities
 from activities.sweeps import SweepActivities
+from db.base import new_id
 from db.keyring import KeyRing
-from db.models import Deployment, Organization, ServerIntent, VpsInstance, new_id
+from db.models import Deployment, Organization, ServerIntent, VpsInstance
 from db.queries.reservation import note_price
 from db.queries.runs import load
 from db.session import Database
