@@ -74,6 +74,7 @@ class Settings(BaseSettings):
     docker_registry_password: SecretStr | None = None
     docker_registry_insecure: bool = False  # plain HTTP, for the lab's registry only
     shared_places: int = 4  # applications on one shared server
+    servers_per_organization: int = 20  # bare servers a customer may have without asking
     credentials_days: int = 7  # how long handed-over credentials may be revealed
 
     # ---- TransIP

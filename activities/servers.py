@@ -21,7 +21,7 @@ from activities._context import Deps
 from activities._errors import mapped
 from activities._heartbeat import beating
 from activities._log import Lines
-from db import secrets
+from activities._orders import complete, draft
 from db.models import ServerIntent, VpsInstance
 from db.queries import intents, reservation
 from db.queries.runs import RunFacts, load
@@ -31,15 +31,13 @@ from domain.provisioning import (
     DestroyCall,
     Destroyed,
     QuoteCall,
-    RunInputs,
     ServerFound,
     ServerQuote,
     StepCall,
 )
-from domain.statuses import IntentState, Lifecycle, PowerState, Tier
-from providers.cloud.base import Cancellation, Cloud, CloudServer, OrderReceipt, ServerOrder
+from domain.statuses import IntentState, Lifecycle, PowerState
+from providers.cloud.base import Cancellation, Cloud, CloudServer, OrderReceipt
 from providers.errors import NotFound, NotReady, ProviderError, StillPresent, Unconfirmed
-from providers.hosts.cloud_init import user_data
 
 
 class ServerActivities:
@@ -57,7 +55,7 @@ class ServerActivities:
         Heartbeat: none, two short calls.
         """
         cloud = cloud_of(self._deps, call.inputs.provider)
-        order = _order(cloud, call.tier, call.inputs, correlation="0" * 32, hostname="quote")
+        order = draft(cloud, call.tier, call.inputs, correlation="0" * 32, hostname="quote")
         await cloud.check_order(order)
         price = await cloud.price(order.product)
         quote = ServerQuote(
@@ -118,7 +116,7 @@ class ServerActivities:
                 )
             await self._check_given_up(cloud, intent)
             await log.say("The earlier order was never accepted; ordering again")
-        order = await self._order_for(cloud, facts, call)
+        order = await complete(self._deps, cloud, facts, call.inputs, intent.correlation)
         async with self._deps.db.begin() as session:
             if not await intents.begin_sending(session, intent):
                 raise NotReady("another try of this step has the order in hand", retry_after=cloud.poll_interval)
@@ -149,23 +147,6 @@ class ServerActivities:
         await asyncio.sleep(cloud.poll_interval)
         return await cloud.find(intent.correlation)
 
-    async def _order_for(self, cloud: Cloud, facts: RunFacts, call: StepCall) -> ServerOrder:
-        vps, intent = facts.server, _intent(facts)
-        async with self._deps.db.begin() as session:
-            host_private = await secrets.read(session, self._deps.keys, "host-key", vps_id=vps.id)
-        public = str(vps.specs.get("ssh_public_key", ""))
-        if host_private is None or vps.host_key is None or not public:
-            raise ApplicationError("the server's keys are missing", type=Trouble.MISSING_SETTING, non_retryable=True)
-        hostname = vps.vps_hostname or vps.vps_name
-        order = _order(cloud, Tier(facts.deployment.tier), call.inputs, correlation=intent.correlation,
-                       hostname=hostname)  # fmt: skip
-        order.user_data = user_data(
-            hostname=hostname, authorized_key=public, host_private_key=host_private, host_public_key=vps.host_key,
-            apt_source=self._deps.config.apt_source,
-        )  # fmt: skip
-        order.ssh_keys = [public]
-        return order
-
     @activity.defn
     @mapped
     async def await_server(self, call: StepCall) -> ServerFound:
@@ -189,13 +170,15 @@ class ServerActivities:
                 raise NotReady(f"the server is {server.status}", retry_after=cloud.poll_interval)
             intent = _intent(facts)
             await self._set_others_aside(cloud, intent, server.provider_ref, log)
-            await cloud.claim(server.provider_ref, label=vps.vps_name, correlation=intent.correlation)
+            await cloud.claim(server.provider_ref, label=vps.label or vps.vps_name, correlation=intent.correlation)
             await self._set_others_aside(cloud, intent, server.provider_ref, log)
             async with self._deps.db.begin() as session:
                 row = await session.get_one(VpsInstance, vps.id)
                 row.vps_ip, row.power_state = server.address, PowerState.RUNNING
+                row.ipv6_address, row.seen_at = server.ipv6_address, datetime.now(UTC)
                 row.location = server.location or row.location
-                sizes = {"cpu": server.cpus, "ram_mb": server.memory_mb, "disk_gb": server.disk_gb}
+                sizes = {"cpu": server.cpus, "ram_mb": server.memory_mb, "disk_gb": server.disk_gb,
+                         "transfer_gb": server.transfer_gb}  # fmt: skip
                 row.specs = {**row.specs, **{k: v for k, v in sizes.items() if v is not None}}
             await log.say(f"VPS running, IP: {server.address}")
             return ServerFound(vps_id=str(vps.id), provider_ref=server.provider_ref, address=server.address)
@@ -315,16 +298,6 @@ def _intent(facts: RunFacts) -> ServerIntent:
     if facts.intent is None:
         raise ApplicationError("no order was reserved", type=Trouble.MISSING_SETTING, non_retryable=True)
     return facts.intent
-
-
-def _order(cloud: Cloud, tier: Tier, inputs: RunInputs, *, correlation: str, hostname: str) -> ServerOrder:
-    return ServerOrder(
-        correlation=correlation,
-        product=inputs.product or cloud.product_for(tier),
-        availability_zone=inputs.availability_zone or cloud.default_availability_zone,
-        operating_system=inputs.operating_system or cloud.default_operating_system,
-        hostname=hostname,
-    )
 
 
 def _listed(servers: list[CloudServer]) -> list[intents.Listed]:

@@ -83,7 +83,7 @@ def create_app(
     )
     app.state.services = held
     errors.install(app)
-    for module in (auth, create_instance, instances, events, credentials, commands, servers, attention, inventory,
+    for module in (auth, create_instance, instances, events, credentials, commands, servers, vps, attention, inventory,
                    options, health, pages):  # fmt: skip
         app.include_router(module.router)
     app.mount("/assets/docs", StaticFiles(directory=pages.API_STATIC), name="docs-assets")

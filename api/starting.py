@@ -5,6 +5,7 @@ A started run is found again by its id (domain/ids.py); starting it twice is sta
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import uuid
 from datetime import timedelta
@@ -15,12 +16,15 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from api.errors import ApiError
 from api.services import Services
 from api.temporal_link import answered
+from db.models_clouds import ServerAction
 from db.queries.ordering import mark_started
+from db.queries.servers import action_started, call_of
 from domain.errors import ErrorCode
 from domain.ids import RUNS_QUEUE, plan_workflow_id, provisioning_workflow_id, termination_workflow_id
 from domain.inventory import SweepCall
 from domain.provisioning import Plan, PlanOrder, ProvisionOrder, TerminationOrder
-from domain.starting import inventory_start, provisioning_start, termination_start
+from domain.servers import LookCall, Seen
+from domain.starting import action_start, inventory_start, look_start, provisioning_start, termination_start
 
 log = logging.getLogger("slipway.api")
 
@@ -28,9 +32,13 @@ PROVISIONING = "Provisioning"
 TERMINATION = "Termination"
 PLANNING = "Planning"
 INVENTORY = "InventorySweep"
+SERVER_ACTIONS = "ServerActions"
+LOOK_AT_SERVER = "LookAtServer"
 
 # A plan asks the cloud for prices; its answer is waited for that long.
 PLAN_SECONDS = 20
+# A page waits for a look; a slow cloud is said to be slow, and the row is shown.
+LOOK_SECONDS = 10
 
 
 async def start_provisioning(client: Client, order: ProvisionOrder) -> None:
@@ -80,6 +88,29 @@ async def plan(services: Services, order: PlanOrder) -> Plan:
             execution_timeout=timedelta(minutes=2),
         )
         return made
+
+
+async def start_action(services: Services, action: ServerAction, provider: str) -> None:
+    """Start what a committed row asks of a server. What fails here, the sweep of unstarted rows does."""
+    call = call_of(action, provider)
+    try:
+        async with answered(provider=provider):
+            client = await services.temporal.client()
+            with contextlib.suppress(WorkflowAlreadyStartedError):
+                await client.start_workflow(SERVER_ACTIONS, call, **action_start(call))
+        async with services.db.begin() as session:
+            await action_started(session, action.id)
+    except ApiError as error:
+        services.metrics.starts_failed.inc()
+        log.warning("action not started yet", extra={"action_id": call.action_id, "reason": error.message})
+
+
+async def look(services: Services, call: LookCall) -> Seen:
+    """What the cloud says of a server now; whoever asks meanwhile gets the same answer."""
+    async with answered(seconds=LOOK_SECONDS, provider=call.provider):
+        client = await services.temporal.client()
+        seen: Seen = await client.execute_workflow(LOOK_AT_SERVER, call, result_type=Seen, **look_start(call))
+        return seen
 
 
 async def run_handle(

@@ -39,6 +39,24 @@ def inventory_workflow_id(provider: str) -> str:
     return f"inventory/{provider}"
 
 
+def action_workflow_id(action_id: str) -> str:
+    return f"server-action/{action_id}"
+
+
+def look_workflow_id(vps_id: str) -> str:
+    """One look at a server at a time: who asks meanwhile gets the same answer."""
+    return f"look/{vps_id}"
+
+
+def action_workflow_id(action_id: str) -> str:
+    return f"server-action/{action_id}"
+
+
+def look_workflow_id(vps_id: str) -> str:
+    """One look at a server at a time: who asks meanwhile gets the same answer."""
+    return f"look/{vps_id}"
+
+
 # ---- names the customer sees ----------------------------------------------------------------------------------------
 
 # Requirement X34: a DNS label of 3 to 63 characters.
