@@ -31,6 +31,7 @@ from api import (
     health,
     instances,
     inventory,
+    offers,
     options,
     pages,
     servers,
@@ -84,7 +85,7 @@ def create_app(
     app.state.services = held
     errors.install(app)
     for module in (auth, create_instance, instances, events, credentials, commands, servers, attention, inventory,
-                   options, health, pages):  # fmt: skip
+                   offers, options, health, pages):  # fmt: skip
         app.include_router(module.router)
     app.mount("/assets/docs", StaticFiles(directory=pages.API_STATIC), name="docs-assets")
     app.mount("/assets", _Assets(directory=pages.PORTAL_STATIC, check_dir=False), name="assets")

@@ -17,16 +17,18 @@ from activities.health import HealthActivities
 from activities.hosts import HostActivities
 from activities.inventory import InventoryActivities
 from activities.names import NameActivities
+from activities.offers import OfferActivities
 from activities.records import RecordActivities
 from activities.servers import ServerActivities
 from activities.sweeps import SweepActivities
 from domain import ids
+from workflows.offers import ReadOffers
 from workflows.planning import Planning
 from workflows.provisioning import Provisioning
 from workflows.sweeps import InventorySweep, StartSweep
 from workflows.termination import Termination
 
-WORKFLOWS: tuple[type, ...] = (Provisioning, Termination, Planning, StartSweep, InventorySweep)
+WORKFLOWS: tuple[type, ...] = (Provisioning, Termination, Planning, StartSweep, InventorySweep, ReadOffers)
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,8 @@ def _runs(deps: Deps) -> list[Callable[..., Any]]:
 def _cloud(deps: Deps) -> list[Callable[..., Any]]:
     servers = ServerActivities(deps)
     return [servers.quote_server, servers.create_server, servers.await_server, servers.destroy_server,
-            servers.prove_server_absent, InventoryActivities(deps).sweep_inventory]  # fmt: skip
+            servers.prove_server_absent, InventoryActivities(deps).sweep_inventory,
+            OfferActivities(deps).read_offers]  # fmt: skip
 
 
 def _hosts(deps: Deps) -> list[Callable[..., Any]]:
