@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 from temporalio.exceptions import ApplicationError
 
 from activities._context import Deps
@@ -9,7 +11,7 @@ from domain.errors import Trouble
 from providers.cloud.base import Cloud
 
 
-def cloud_of(deps: Deps, provider: str) -> Cloud:
+async def cloud_of(deps: Deps, provider: str, provider_id: str | uuid.UUID | None = None) -> Cloud:
     if provider not in deps.clouds:
         raise ApplicationError(
             f"no credentials for provider {provider!r} are configured", type=Trouble.MISSING_SETTING,

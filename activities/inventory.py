@@ -49,7 +49,7 @@ class InventoryActivities:
         Undo: a quarantine is taken back when an operator adopts the server or a row explains it again.
         Heartbeat: while at work.
         """
-        cloud = cloud_of(self._deps, call.provider)
+        cloud = await cloud_of(self._deps, call.provider)
         async with beating():
             async with self._deps.db.begin() as session:
                 report = await inventory.open_sweep(session, call, datetime.now(UTC))
@@ -94,7 +94,7 @@ class InventoryActivities:
         quarantines, deletions = await inventory.acts_of_the_hour(session, call.provider, now)
         return Sweep(
             id=call.sweep_id, now=now, vouched=call.vouched,
-            settle=timedelta(seconds=cloud_of(self._deps, call.provider).late_accept_window),
+            settle=timedelta(seconds=(await cloud_of(self._deps, call.provider)).late_accept_window),
             quarantines_left=rules.acts_per_hour - quarantines, deletions_left=rules.acts_per_hour - deletions,
         )  # fmt: skip
 

@@ -53,7 +53,7 @@ class ServerActionActivities:
                 return
             if not begun and call.action not in REPEATABLE:
                 raise ApplicationError(
-                    f"the cloud did not answer; the {call.action} may or may not have been done, and it is not sent twice",
+                    f"the cloud did not answer; the {call.action} may have been done or not, and is not sent twice",
                     type=Trouble.UNCONFIRMED, non_retryable=True)  # fmt: skip
             cloud = await cloud_of_server(self._deps, vps)
             try:

@@ -54,7 +54,7 @@ class ServerActivities:
         Undo: none.
         Heartbeat: none, two short calls.
         """
-        cloud = cloud_of(self._deps, call.inputs.provider)
+        cloud = await cloud_of(self._deps, call.inputs.provider)
         order = draft(cloud, call.tier, call.inputs, correlation="0" * 32, hostname="quote")
         await cloud.check_order(order)
         price = await cloud.price(order.product)
@@ -78,7 +78,7 @@ class ServerActivities:
         Undo: destroy_server.
         Heartbeat: while a call is under way.
         """
-        cloud = cloud_of(self._deps, call.inputs.provider)
+        cloud = await cloud_of(self._deps, call.inputs.provider)
         async with Lines(self._deps, call.deployment_id, "create_server") as log, beating():
             async with self._deps.db.begin() as session:
                 facts = await load(session, call.deployment_id)
@@ -162,7 +162,7 @@ class ServerActivities:
         async with Lines(self._deps, call.deployment_id, "await_server") as log, beating():
             async with self._deps.db.begin() as session:
                 facts = await load(session, call.deployment_id)
-            vps, cloud = facts.server, cloud_of(self._deps, facts.server.provider_type)
+            vps, cloud = facts.server, await cloud_of(self._deps, facts.server.provider_type)
             if vps.provider_instance_id is None:
                 raise ApplicationError("the server has no name at the cloud yet", type=Trouble.NOT_FOUND)
             server = await cloud.get(vps.provider_instance_id)
@@ -208,7 +208,7 @@ class ServerActivities:
                     await log.say(f"{facts.vps.vps_name} is kept: other applications live on it")
                     return Destroyed(provider_ref=facts.vps.provider_instance_id, kept=True)
             vps, intent = facts.vps, facts.intent
-            cloud = cloud_of(self._deps, vps.provider_type)
+            cloud = await cloud_of(self._deps, vps.provider_type)
             cancellation = Cancellation(accepted=False)
             if intent.sends > 0:
                 found = await self._everything(cloud, intent, vps.provider_instance_id)
@@ -276,7 +276,7 @@ class ServerActivities:
             facts = await load(session, call.deployment_id)
         if facts.vps is None or facts.intent is None or facts.intent.sends == 0:
             return Absence(what="server", evidence="none was ever ordered", at=datetime.now(UTC))
-        cloud, ref = cloud_of(self._deps, facts.vps.provider_type), facts.vps.provider_instance_id
+        cloud, ref = await cloud_of(self._deps, facts.vps.provider_type), facts.vps.provider_instance_id
         if ref is not None:
             try:
                 await cloud.get(ref)

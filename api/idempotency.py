@@ -15,8 +15,10 @@ from domain.errors import ErrorCode
 async def claimed(
     session: AsyncSession, held: Services, principal: Principal, key: str | None, *, route: str, body: dict[str, object]
 ) -> Answered | None:
-    """The earlier answer, or None: do it, and keep the answer with `ordering.keep_answer`. `body` may hold secrets; only
-    its keyed fingerprint is kept."""
+    """The earlier answer, or None: do it, and keep the answer with `ordering.keep_answer`.
+
+    `body` may hold secrets; only its keyed fingerprint is kept.
+    """
     if key is None:
         return None
     digest = held.tokens.fingerprint(to_json(body))

@@ -90,9 +90,8 @@ async def create_server(
             await _keep_secrets(session, held, asked, vps.id)
             answer: dict[str, object] = {"instance": shown(Owned(vps, made, None), brief=True)}
             if key is not None:
-                await ordering.keep_answer(
-                    session, principal.key, key, 202, json.loads(json.dumps(answer, default=str))
-                )
+                kept = json.loads(json.dumps(answer, default=str))
+                await ordering.keep_answer(session, principal.key, key, 202, kept)
             await audit.record(
                 session, actor(request, principal), "server.create", "server", str(vps.id), label=asked.label,
                 provider=asked.provider_type, type=asked.type, region=asked.region)  # fmt: skip
@@ -227,7 +226,7 @@ async def list_servers(
 
 @router.get("/{vps_id}")
 async def read_server(request: Request, vps_id: str, principal: Member, held: Held) -> Response:
-    """R014. The cloud is asked where the newest look is older than half a minute; silence leaves the row, and says so."""
+    """R014. The cloud is asked where the newest look is older than half a minute; where it is silent, rows answer."""
     found = await _server(held, principal, vps_id)
     stale = missing = None
     if _worth_a_look(found):
@@ -287,9 +286,8 @@ async def _power(held: Services, principal: Principal, found: Owned, wanted: str
         made = await servers.ask(session, vps.id, action, principal.username)
         if made is None:
             running = await servers.under_way(session, vps.id)
-            raise ApiError(
-                ErrorCode.CONFLICT, f"The server is busy with {running.action if running else 'another action'}."
-            )
+            what = running.action if running else "another action"
+            raise ApiError(ErrorCode.CONFLICT, f"The server is busy with {what}; try again when it is done.")
     await start_action(held, made, vps.provider_type)
 
 

@@ -20,8 +20,8 @@ def _label(value: str) -> str:
     if _LABEL.fullmatch(value) is None:
         raise PydanticCustomError(
             "label",
-            "label must have 3 to 64 letters, digits, dots or hyphens, begin with a letter, end with a letter or digit, "
-            "and have no two dots or hyphens in a row.",
+            "label must have 3 to 64 letters, digits, dots or hyphens, begin with a letter, end with a letter or "
+            "digit, and have no two dots or hyphens in a row.",
         )
     return value
 

@@ -41,7 +41,6 @@ class Trouble(StrEnum):
     NOT_FOUND = "NotFound"
     CONFLICT = "Conflict"
     REFUSED = "Refused"  # accepted first, and then not carried out
-    REFUSED = "Refused"  # accepted first, and then not carried out
     # hosts
     HOST_UNREACHABLE = "HostUnreachable"
     HOST_KEY_MISMATCH = "HostKeyMismatch"  # refused before anything was sent
@@ -55,6 +54,7 @@ class Trouble(StrEnum):
     # ours
     NO_CAPACITY = "NoCapacity"
     MISSING_SETTING = "MissingSetting"
+    PROVIDER_INACTIVE = "ProviderInactive"  # the account is switched off, or its kind has no client
     UNEXPECTED = "Unexpected"
 
 
@@ -63,7 +63,7 @@ FINAL_TROUBLES = frozenset(
     {
         Trouble.UNAUTHORIZED, Trouble.QUOTA_EXCEEDED, Trouble.INVALID_INPUT, Trouble.NOT_FOUND, Trouble.CONFLICT,
         Trouble.HOST_KEY_MISMATCH, Trouble.MIGRATION_FAILED, Trouble.EXPOSED_PORT, Trouble.NO_CAPACITY,
-        Trouble.MISSING_SETTING, Trouble.REFUSED,
+        Trouble.MISSING_SETTING, Trouble.PROVIDER_INACTIVE, Trouble.REFUSED,
         Trouble.DISK_FULL,
     }
 )  # fmt: skip
@@ -78,6 +78,7 @@ PUBLIC_CODES: dict[str, ErrorCode] = {
     Trouble.UNAUTHORIZED: ErrorCode.INVALID_CREDENTIALS,
     Trouble.RATE_LIMITED: ErrorCode.RATE_LIMIT_EXCEEDED,
     Trouble.MISSING_SETTING: ErrorCode.MISSING_CREDENTIALS,
+    Trouble.PROVIDER_INACTIVE: ErrorCode.PROVIDER_INACTIVE,
     Trouble.TRANSIENT: ErrorCode.API_ERROR,
     Trouble.NOT_READY: ErrorCode.API_ERROR,
     Trouble.UNCONFIRMED: ErrorCode.API_ERROR,

@@ -71,14 +71,6 @@ class ActionEnd(BaseModel):
     message: str
 
 
-class ActionEnd(BaseModel):
-    """How an action failed: a public code and a sentence."""
-
-    action_id: str
-    code: str
-    message: str
-
-
 class LookCall(BaseModel):
     """Input of the workflow LookAtServer."""
 

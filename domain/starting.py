@@ -12,6 +12,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
 from domain import ids
 from domain.inventory import SweepCall
+from domain.offers import OffersCall
 from domain.provisioning import ProvisionOrder, TerminationOrder
 from domain.servers import ActionCall, LookCall
 from domain.statuses import Attention, DeploymentStatus, Phase
@@ -83,5 +84,18 @@ def inventory_start(call: SweepCall) -> dict[str, Any]:
         "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         "id_conflict_policy": WorkflowIDConflictPolicy.FAIL,
         "static_summary": f"Inventory of {call.provider} for {call.requested_by}",
+        "rpc_timeout": RPC_TIMEOUT,
+    }
+
+
+def offers_start(call: OffersCall) -> dict[str, Any]:
+    """Keyword arguments of Client.execute_workflow("ReadOffers", call, …): whoever comes second waits for the first."""
+    return {
+        "id": ids.offers_workflow_id(call.provider_id, call.resource),
+        "task_queue": ids.RUNS_QUEUE,
+        "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+        "execution_timeout": timedelta(minutes=2),
+        "static_summary": f"{call.resource} of {call.provider}",
         "rpc_timeout": RPC_TIMEOUT,
     }

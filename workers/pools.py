@@ -17,11 +17,13 @@ from activities.health import HealthActivities
 from activities.hosts import HostActivities
 from activities.inventory import InventoryActivities
 from activities.names import NameActivities
+from activities.offers import OfferActivities
 from activities.records import RecordActivities
 from activities.server_actions import ServerActionActivities
 from activities.servers import ServerActivities
 from activities.sweeps import SweepActivities
 from domain import ids
+from workflows.offers import ReadOffers
 from workflows.planning import Planning
 from workflows.provisioning import Provisioning
 from workflows.server_actions import LookAtServer, ServerActions
@@ -29,14 +31,8 @@ from workflows.sweeps import InventorySweep, StartSweep
 from workflows.termination import Termination
 
 WORKFLOWS: tuple[type, ...] = (
-    Provisioning,
-    Termination,
-    Planning,
-    ServerActions,
-    LookAtServer,
-    StartSweep,
-    InventorySweep,
-)
+    Provisioning, Termination, Planning, ServerActions, LookAtServer, ReadOffers, StartSweep, InventorySweep,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -60,7 +56,7 @@ def _cloud(deps: Deps) -> list[Callable[..., Any]]:
     servers, actions = ServerActivities(deps), ServerActionActivities(deps)
     return [servers.quote_server, servers.create_server, servers.await_server, servers.destroy_server,
             servers.prove_server_absent, actions.send_action, actions.await_action, actions.look_at_server,
-            InventoryActivities(deps).sweep_inventory]  # fmt: skip
+            InventoryActivities(deps).sweep_inventory, OfferActivities(deps).read_offers]  # fmt: skip
 
 
 def _hosts(deps: Deps) -> list[Callable[..., Any]]:

@@ -47,8 +47,8 @@ async def never_sent(session: AsyncSession, seen: ServerIntent) -> None:
 
 async def move(session: AsyncSession, deployment_id: uuid.UUID, to: Placement) -> bool:
     """Point an order that bought nothing at another place. False where something was, or may have been, bought."""
-    ours = (await session.execute(
-        select(ServerIntent).where(ServerIntent.deployment_id == deployment_id).with_for_update())).scalar_one()  # fmt: skip
+    query = select(ServerIntent).where(ServerIntent.deployment_id == deployment_id).with_for_update()
+    ours = (await session.execute(query)).scalar_one()
     account = uuid.UUID(to.provider_id) if to.provider_id else None
     vps = await session.get_one(VpsInstance, ours.vps_id)
     if ours.state != IntentState.INTENDED:

@@ -35,9 +35,8 @@ async def order_server(
     session: AsyncSession, deployment: dict[str, Any], *, label: str, base_domain: str, options: ServerOptions
 ) -> tuple[Deployment, VpsInstance]:
     """The rows of a bare server: its run's, its own with the intent of ordering it, and its one place, taken."""
-    made = (
-        await session.execute(insert(Deployment).values(id=new_id(), **deployment).returning(Deployment))
-    ).scalar_one()
+    ordered = insert(Deployment).values(id=new_id(), **deployment).returning(Deployment)
+    made = (await session.execute(ordered)).scalar_one()
     inputs = made.inputs
     vps, _, _ = await reservation.reserve(
         session, made.id, provider=inputs["provider"], provider_id=uuid.UUID(inputs["provider_id"]), shared_places=1,
@@ -104,7 +103,8 @@ async def _owned(session: AsyncSession, where: ColumnElement[bool], offset: int,
 async def carries(session: AsyncSession, vps_id: uuid.UUID) -> list[str]:
     """Slugs of the applications that live on it."""
     query = select(Deployment.slug).where(
-        Deployment.vps_id == vps_id, Deployment.ended_at.is_(None), Deployment.deployment_type != DeploymentType.SERVER)  # fmt: skip
+        Deployment.vps_id == vps_id, Deployment.ended_at.is_(None),
+        Deployment.deployment_type != DeploymentType.SERVER)  # fmt: skip
     return list((await session.execute(query)).scalars())
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import builtins
 import ssl
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -20,7 +21,7 @@ import httpx
 from domain.ids import QUARANTINE_TAG, correlation_tag
 from domain.statuses import Tier
 from providers.cloud import transip_wire as wire
-from providers.cloud.base import Cancellation, CloudServer, OrderReceipt, Price, ServerOrder
+from providers.cloud.base import Cancellation, CloudServer, Image, OrderReceipt, Price, Region, ServerOrder, Size
 from providers.cloud.transip_auth import Tokens, load_key
 from providers.cloud.transip_errors import (
     from_response,
@@ -191,6 +192,35 @@ class TransIP:
         """PUT replaces all tags, and everything else in its body."""
         if set(tags) != set(wire.tags_of(vps)):
             await self._call("PUT", _path(str(vps["name"])), json={"vps": {**vps, "tags": tags}})
+
+    async def images(self) -> builtins.list[Image]:
+        """By their names, which an order takes."""
+        systems = _objects(await self._read("/operating-systems"), "operatingSystems", required=True)
+        return [
+            Image(id=str(one["name"]), slug=str(one["name"]), label=one.get("description") or str(one["name"]),
+                  description=one.get("description") or "", distribution=one.get("baseName") or "",
+                  cloud_init="cloudinit" in (one.get("installFlavours") or []))
+            for one in systems if one.get("name")
+        ]  # fmt: skip
+
+    async def sizes(self) -> builtins.list[Size]:
+        """One call more for each product: the list says prices, its elements say what is in it."""
+        groups = (await self._read("/products")).get("products")
+        found = []
+        for product in _objects(groups if isinstance(groups, dict) else {}, "vps", required=True):
+            path = f"/products/{quote(str(product['name']), safe='')}/elements"
+            parts = {e.get("name"): e.get("amount") for e in _objects(await self._read(path), "productElements")}
+            found.append(Size(
+                id=wire.short_product(str(product["name"])), label=product.get("description") or "",
+                vcpus=parts.get("cpuCores") or 0, memory_mb=(parts.get("memorySize") or 0) // 1024,
+                disk_gb=(parts.get("diskSize") or 0) // 1024**2, currency="EUR",
+                monthly=Decimal(product.get("recurringPrice") or product["price"]) / 100,
+            ))  # fmt: skip
+        return found
+
+    async def regions(self) -> builtins.list[Region]:
+        zones = _objects(await self._read("/availability-zones"), "availabilityZones", required=True)
+        return [Region(id=str(z["name"]), label=z.get("displayName") or str(z["name"])) for z in zones if z.get("name")]
 
     async def verify_credentials(self) -> None:
         await self._read("/api-test")

@@ -104,8 +104,8 @@ class TestRoomElsewhere:
         handle = await world.start(client, order)
         await asyncio.wait_for(reached.wait(), 20)
         async with world.db.begin() as session:
-            intent = (await session.execute(
-                select(ServerIntent).where(ServerIntent.deployment_id == order.deployment_id))).scalar_one()  # fmt: skip
+            query = select(ServerIntent).where(ServerIntent.deployment_id == order.deployment_id)
+            intent = (await session.execute(query)).scalar_one()
             intent.state = IntentState.SENT
         world.fail("create_server", "QuotaExceeded", times=1)
         world.holds["create_server"].set()

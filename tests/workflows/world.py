@@ -214,7 +214,8 @@ class World:
             Worker(client, task_queue=ids.RUNS_QUEUE, workflows=list(WORKFLOWS), activities=rows,
                    workflow_runner=sandbox_runner(), **runs),
             *(Worker(client, task_queue=queue, activities=remote)
-              for queue in (ids.cloud_queue("transip"), ids.cloud_queue("digitalocean"), ids.HOSTS_QUEUE, ids.EDGE_QUEUE)),
+              for queue in (ids.cloud_queue("transip"), ids.cloud_queue("digitalocean"), ids.HOSTS_QUEUE,
+                            ids.EDGE_QUEUE)),
         ]  # fmt: skip
 
     async def order(
