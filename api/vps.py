@@ -22,6 +22,7 @@ from api.deps import OPERATORS, STAFF, Held, IdempotencyKey, Member, actor, pars
 from api.envelope import reply
 from api.errors import ApiError, not_found
 from api.idempotency import claimed
+from api.provider_accounts import account_for
 from api.services import Principal, Services
 from api.starting import look, start_action, start_ordered, start_termination
 from api.vps_schemas import ACTIONS, DELETE, ONLY_AT, AskAction, CreateServer
@@ -29,7 +30,7 @@ from api.vps_view import acted, shown
 from db import secrets
 from db.models import Deployment
 from db.models_clouds import ServiceProvider
-from db.queries import audit, ordering, providers, servers
+from db.queries import audit, ordering, servers
 from db.queries.ordering import order_of
 from db.queries.servers import Owned
 from domain.errors import ErrorCode
@@ -82,7 +83,7 @@ async def create_server(
     async with held.db.begin() as session:
         earlier = await claimed(session, held, principal, key, route=ROUTE, body=_body(asked))
         if earlier is None:
-            account = await _account(session, asked)
+            account = await account_for(session, asked.provider_type, asked.provider_id)
             organization_id = await _organization(session, held, asked, principal)
             made, vps = await servers.order_server(
                 session, _deployment(asked, account, organization_id, principal), label=asked.label,
@@ -122,27 +123,6 @@ def _body(asked: CreateServer) -> dict[str, object]:
     hidden = {name: value.get_secret_value() if value else None
               for name, value in (("root_password", asked.root_password), ("user_data", asked.user_data))}  # fmt: skip
     return asked.model_dump(mode="json", exclude={"root_password", "user_data"}) | hidden
-
-
-async def _account(session: AsyncSession, asked: CreateServer) -> ServiceProvider:
-    if asked.provider_id is None:
-        found = await providers.standing_for(session, asked.provider_type)
-        if found is None:
-            kind = asked.provider_type
-            if kind in (ProviderType.AWS, ProviderType.GCP):
-                raise ApiError(ErrorCode.PROVIDER_INACTIVE, f"{kind} is not offered yet.", provider=kind)
-            raise ApiError(ErrorCode.MISSING_CREDENTIALS, f"No account at {kind} is set up.", provider=kind)
-        return found
-    found = await providers.get(session, asked.provider_id)
-    if found is None:
-        raise ApiError(ErrorCode.PROVIDER_NOT_FOUND, "provider_id names no provider.", field="provider_id")
-    if found.type != asked.provider_type:
-        raise ApiError(ErrorCode.VALIDATION_ERROR, f"provider_id names an account at {found.type}.",
-                       field="provider_type")  # fmt: skip
-    if not found.active or found.type in (ProviderType.AWS, ProviderType.GCP):
-        raise ApiError(ErrorCode.PROVIDER_INACTIVE, f"The provider {found.name!r} is disabled.", field="provider_id",
-                       provider=found.type)  # fmt: skip
-    return found
 
 
 async def _organization(session: AsyncSession, held: Services, asked: CreateServer, principal: Principal) -> uuid.UUID:

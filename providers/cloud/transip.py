@@ -11,48 +11,54 @@ from __future__ import annotations
 
 import builtins
 import ssl
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import httpx
 
 from domain.ids import QUARANTINE_TAG, correlation_tag
+from domain.servers import ActionState, PowerAction
 from domain.statuses import Tier
 from providers.cloud import transip_wire as wire
-from providers.cloud.base import Cancellation, CloudServer, Image, OrderReceipt, Price, Region, ServerOrder, Size
-from providers.cloud.transip_auth import Tokens, load_key
-from providers.cloud.transip_errors import (
-    from_response,
-    from_transport,
-    is_already_cancelled,
-    json_of,
-    token_is_over,
+from providers.cloud.base import (
+    Account,
+    CallGate,
+    CallLimit,
+    Cancellation,
+    CloudServer,
+    OrderReceipt,
+    ServerOrder,
+    limits_of,
+    reached,
+    seconds_of,
+    text_of,
+    tiers_of,
 )
-from providers.errors import Conflict, InvalidInput, NotFound, Transient, Unconfirmed
+from providers.cloud.transip_catalogue import CALL_LIMITS, Catalogue
+from providers.cloud.transip_errors import READER, AlreadyCancelled
+from providers.errors import Conflict, NotFound, ProviderError, Transient, Unconfirmed
 
-PAGE_SIZE = 100
-MAX_PAGES = 1000  # a guard against a list that never ends
-TIMEOUT = httpx.Timeout(30.0, connect=10.0)
-# Below Apache's usual 5 s: an order on a connection the other side has just closed would count as unconfirmed.
-LIMITS = httpx.Limits(max_connections=20, max_keepalive_connections=10, keepalive_expiry=4.0)
-LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+BASE_URL = "https://api.transip.nl/v6"
 
 
-class TransIP:
-    name = "transip"
+class TransIP(Catalogue):
+    power_actions = frozenset(wire.POWER)
 
     def __init__(
         self,
         *,
         username: str,
         private_key_pem: str,
-        base_url: str = "https://api.transip.nl/v6",
+        base_url: str = BASE_URL,
         default_availability_zone: str = "ams0",
         default_operating_system: str = "debian-13",
+        tiers: Mapping[Tier, str] | None = None,
         late_accept_window: float = 600.0,
         poll_interval: float = 10.0,
+        call_limits: tuple[CallLimit, ...] = CALL_LIMITS,
+        gate: CallGate | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         verify: ssl.SSLContext | bool = True,
     ) -> None:
@@ -61,59 +67,18 @@ class TransIP:
         self.late_accept_window = late_accept_window
         self.default_availability_zone = default_availability_zone
         self.default_operating_system = default_operating_system
-        key = load_key(private_key_pem)
-        self._http = httpx.AsyncClient(
-            base_url=base_url,
-            timeout=TIMEOUT,
-            limits=LIMITS,
-            transport=transport,
-            verify=verify,
-            headers={"Accept": "application/json", "User-Agent": "slipway"},
-            # A proxy of the environment cannot reach this machine's own addresses.
-            trust_env=(urlsplit(base_url).hostname or "") not in LOOPBACK,
-        )
-        self._tokens = Tokens(self._http, username=username, key=key)
-
-    def product_for(self, tier: Tier) -> str:
-        return wire.PRODUCTS[tier]
-
-    async def price(self, product: str) -> Price:
-        """What each following month costs, from GET /products (cents, without VAT)."""
-        found = await self._product(product)
-        cents = found.get("recurringPrice")
-        if not isinstance(cents, int | float):
-            cents = found.get("price")
-        if not isinstance(cents, int | float):
-            raise InvalidInput(f"TransIP shows no price for {product}", provider=self.name, field="product")
-        return Price(product=wire.short_product(product), cents_month=round(cents))
-
-    async def check_order(self, order: ServerOrder) -> None:
-        """By the cloud's own lists. Its test mode (?test=1) would ask it directly, but an order sent by mistake costs
-        money, and a server that does not know the parameter would take it."""
-        wire.check_lengths(order)
-        await self._product(order.product)
-        zones = await self._read("/availability-zones")
-        names = [str(zone.get("name")) for zone in _objects(zones, "availabilityZones", required=True)]
-        if order.availability_zone not in names:
-            raise InvalidInput(f"TransIP has no availability zone '{order.availability_zone}': {', '.join(names)}",
-                               provider=self.name, field="availability_zone")  # fmt: skip
-        # The order takes the name; a VPS later shows the description.
-        systems = await self._read("/operating-systems", productName=wire.wire_product(order.product))
-        for system in _objects(systems, "operatingSystems", required=True):
-            flavours = system.get("installFlavours")
-            if system.get("name") == order.operating_system and (flavours is None or "cloudinit" in flavours):
-                return
-        raise InvalidInput(f"TransIP offers no '{order.operating_system}' with cloud-init for {order.product}",
-                           provider=self.name, field="operating_system")  # fmt: skip
+        self.call_limits = call_limits
+        super().__init__(username=username, private_key_pem=private_key_pem, base_url=base_url, tiers=tiers, gate=gate,
+                         transport=transport, verify=verify)  # fmt: skip
 
     async def order(self, order: ServerOrder) -> OrderReceipt:
         body = wire.order_body(order)
         response = await self._call("POST", "/vps", json=body, ordering=True)
-        action = response.headers.get("Content-Location", "").rstrip("/").rpartition("/")[2]
+        action = _action_of(response)
         if response.status_code != 201 and not action:
             raise Unconfirmed(f"TransIP answered an order with {response.status_code} and no action",
                               provider=self.name)  # fmt: skip
-        return OrderReceipt(action_ref=action or None)
+        return OrderReceipt(action_ref=action)
 
     async def find(self, correlation: str) -> list[CloudServer]:
         servers = await self.list()
@@ -151,7 +116,11 @@ class TransIP:
             _done(await self._call("PUT", _path(provider_ref), json={"vps": wanted}))
 
     async def get(self, provider_ref: str) -> CloudServer:
-        return wire.server(await self._vps(provider_ref))
+        """With the IPv6 address once it runs: that takes a second call, which polling must not pay for."""
+        server = wire.server(await self._vps(provider_ref))
+        if not server.running or server.locked:
+            return server
+        return server.model_copy(update={"ipv6_address": await self._ipv6(provider_ref)})
 
     async def list(self) -> list[CloudServer]:
         return [wire.server(vps) for vps in await self._all("/vps", "vpss", key="name")]
@@ -168,7 +137,7 @@ class TransIP:
             _done(await self._call("DELETE", _path(provider_ref), json={"endTime": end}))
         except NotFound:
             return Cancellation(note="already gone")
-        except _AlreadyCancelled as pending:
+        except AlreadyCancelled as pending:
             return await self._pending(provider_ref, immediately=immediately, sentence=pending.message)
         if immediately:
             return Cancellation(note="cancelled immediately")
@@ -188,45 +157,23 @@ class TransIP:
         if vps.get("status") == "stopped":
             await self._call("PATCH", _path(provider_ref), json={"action": "start"})
 
+    async def power(self, provider_ref: str, action: PowerAction) -> str | None:
+        """Two actions at once are refused (409), so an action under way is Transient."""
+        body = wire.power_body(action)
+        response = await self._call("PATCH", _path(provider_ref), json=body, ordering=True)
+        return _action_of(response)
+
+    async def action_state(self, provider_ref: str, action: PowerAction, action_ref: str | None) -> ActionState:
+        """By the process where its name is known and TransIP still knows it; then by the server's own state."""
+        if action_ref is not None and await self.order_in_progress(OrderReceipt(action_ref=action_ref)):
+            return ActionState.RUNNING
+        server = wire.server(await self._vps(provider_ref))
+        return reached(server, action, off={"stopped"})
+
     async def _tag(self, vps: dict[str, Any], tags: builtins.list[str]) -> None:
         """PUT replaces all tags, and everything else in its body."""
         if set(tags) != set(wire.tags_of(vps)):
             await self._call("PUT", _path(str(vps["name"])), json={"vps": {**vps, "tags": tags}})
-
-    async def images(self) -> builtins.list[Image]:
-        """By their names, which an order takes."""
-        systems = _objects(await self._read("/operating-systems"), "operatingSystems", required=True)
-        return [
-            Image(id=str(one["name"]), slug=str(one["name"]), label=one.get("description") or str(one["name"]),
-                  description=one.get("description") or "", distribution=one.get("baseName") or "",
-                  cloud_init="cloudinit" in (one.get("installFlavours") or []))
-            for one in systems if one.get("name")
-        ]  # fmt: skip
-
-    async def sizes(self) -> builtins.list[Size]:
-        """One call more for each product: the list says prices, its elements say what is in it."""
-        groups = (await self._read("/products")).get("products")
-        found = []
-        for product in _objects(groups if isinstance(groups, dict) else {}, "vps", required=True):
-            path = f"/products/{quote(str(product['name']), safe='')}/elements"
-            parts = {e.get("name"): e.get("amount") for e in _objects(await self._read(path), "productElements")}
-            found.append(Size(
-                id=wire.short_product(str(product["name"])), label=product.get("description") or "",
-                vcpus=parts.get("cpuCores") or 0, memory_mb=(parts.get("memorySize") or 0) // 1024,
-                disk_gb=(parts.get("diskSize") or 0) // 1024**2, currency="EUR",
-                monthly=Decimal(product.get("recurringPrice") or product["price"]) / 100,
-            ))  # fmt: skip
-        return found
-
-    async def regions(self) -> builtins.list[Region]:
-        zones = _objects(await self._read("/availability-zones"), "availabilityZones", required=True)
-        return [Region(id=str(z["name"]), label=z.get("displayName") or str(z["name"])) for z in zones if z.get("name")]
-
-    async def verify_credentials(self) -> None:
-        await self._read("/api-test")
-
-    async def close(self) -> None:
-        await self._http.aclose()
 
     async def _pending(self, name: str, *, immediately: bool, sentence: str) -> Cancellation:
         """What an earlier cancellation means: our own whose answer was lost, or somebody's at the contract's end."""
@@ -242,23 +189,20 @@ class TransIP:
     # ---- reading
 
     async def _vps(self, name: str) -> dict[str, Any]:
-        vps = (await self._read(_path(name))).get("vps")
-        if not isinstance(vps, dict) or not vps.get("name"):
-            raise Transient(f"TransIP answered without the VPS '{name}'", provider=self.name)
-        return vps
+        return READER.member(await self._read(_path(name)), "vps", key="name")
 
-    async def _product(self, product: str) -> dict[str, Any]:
-        groups = (await self._read("/products")).get("products")
-        for found in _objects(groups if isinstance(groups, dict) else {}, "vps", required=True):
-            if found.get("name") in {product, wire.wire_product(product)}:
-                return found
-        raise InvalidInput(f"TransIP does not sell '{product}'", provider=self.name, field="product")
+    async def _ipv6(self, name: str) -> str | None:
+        try:
+            addresses = await self._read(f"{_path(name)}/ip-addresses")
+            return wire.ipv6_of(READER.objects(addresses, "ipAddresses"))
+        except ProviderError:
+            return None  # a detail: it must not hide the server that was read already
 
     async def _children(self, ref: str) -> builtins.list[dict[str, Any]]:
         """The specification and the Go SDK name different paths; whichever is there is asked."""
         for path in (f"/actions/{ref}/children", f"/actions/children/{ref}"):
             try:
-                return _objects(await self._read(path), "actions")
+                return READER.objects(await self._read(path), "actions")
             except NotFound:
                 continue
         return []
@@ -266,55 +210,28 @@ class TransIP:
     async def _period_end(self, name: str) -> datetime:
         return wire.period_end((await self._vps(name)).get("createdAt"), datetime.now(UTC))
 
-    async def _all(self, path: str, member: str, *, key: str) -> builtins.list[dict[str, Any]]:
-        """A list over all its pages. No total is told and a page may be shorter than asked for, so only a page that
-        brings nothing new is the end."""
-        found: dict[str, dict[str, Any]] = {}
-        for page in range(1, MAX_PAGES + 1):
-            body = await self._read(path, page=page, pageSize=PAGE_SIZE)
-            items = _objects(body, member, required=True)
-            if len(items) < len(body[member]) or not all(item.get(key) for item in items):
-                # Leaving it out would make the list look complete.
-                raise Transient(f"TransIP listed something without '{key}' at {path}", provider=self.name)
-            new = {str(item[key]): item for item in items}
-            if not new.keys() - found.keys():
-                return [*found.values()]
-            found |= new
-        raise Transient(f"the list {path} of TransIP does not end", provider=self.name)
 
-    async def _read(self, path: str, **params: str | int) -> dict[str, Any]:
-        return json_of(await self._call("GET", path, params=params))
-
-    async def _call(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: dict[str, str | int] | None = None,
-        json: dict[str, Any] | None = None,
-        ordering: bool = False,
-    ) -> httpx.Response:
-        """One call, repeated once where the token was refused, which proves that it had no effect."""
-        token = await self._tokens.get()
-        for last in (False, True):
-            try:
-                response = await self._http.request(
-                    method, path, params=params, json=json, headers={"Authorization": f"Bearer {token}"}
-                )
-            except httpx.HTTPError as error:
-                raise from_transport(error, ordering=ordering) from None
-            if response.is_success:
-                return response
-            if last or not token_is_over(response):
-                break
-            token = await self._tokens.get(rejected=token)
-        if method == "DELETE" and is_already_cancelled(response):
-            raise _AlreadyCancelled(from_response(response).message, provider=self.name)
-        raise from_response(response, ordering=ordering)
-
-
-class _AlreadyCancelled(Conflict):
-    """A cancellation is pending; never leaves this file."""
+def from_account(
+    account: Account, *, gate: CallGate | None = None, transport: httpx.AsyncBaseTransport | None = None
+) -> TransIP:
+    """The secret is the private key; `username` must be configured. ValueError where either is not usable."""
+    configuration = account.configuration
+    username = text_of(configuration, "username", "")
+    if not username:
+        raise ValueError("a TransIP account needs the configuration 'username'")
+    return TransIP(
+        username=username,
+        private_key_pem=account.api_key.get_secret_value(),
+        base_url=text_of(configuration, "base_url", BASE_URL),
+        default_availability_zone=text_of(configuration, "default_region", "ams0"),
+        default_operating_system=text_of(configuration, "default_image", "debian-13"),
+        tiers=tiers_of(configuration, wire.PRODUCTS),
+        late_accept_window=seconds_of(configuration, "late_accept_seconds", 600.0),
+        poll_interval=seconds_of(configuration, "poll_seconds", 10.0),
+        call_limits=limits_of(configuration, CALL_LIMITS),
+        gate=gate,
+        transport=transport,
+    )
 
 
 def _done(response: httpx.Response) -> None:
@@ -324,15 +241,10 @@ def _done(response: httpx.Response) -> None:
                         provider="transip")  # fmt: skip
 
 
+def _action_of(response: httpx.Response) -> str | None:
+    """The process that an accepted call began, where TransIP names it."""
+    return response.headers.get("Content-Location", "").rstrip("/").rpartition("/")[2] or None
+
+
 def _path(name: str) -> str:
     return f"/vps/{quote(name, safe='')}"
-
-
-def _objects(body: dict[str, Any], member: str, *, required: bool = False) -> builtins.list[dict[str, Any]]:
-    """The objects of a list member. `required`: an answer without it says nothing, and is no proof of an empty list."""
-    items = body.get(member)
-    if not isinstance(items, list):
-        if required:
-            raise Transient(f"TransIP answered without '{member}'", provider="transip")
-        return []
-    return [item for item in items if isinstance(item, dict)]

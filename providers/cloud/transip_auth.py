@@ -19,7 +19,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from providers.cloud.transip_errors import from_response, from_transport, json_of
+from providers.cloud.transip_errors import READER, from_response
 from providers.errors import Transient
 
 EXPIRATION_TIME = "30 minutes"
@@ -107,10 +107,10 @@ class Tokens:
         try:
             response = await self._http.post("/auth", content=body, headers=headers)
         except httpx.HTTPError as error:
-            raise from_transport(error) from None
+            raise READER.lost(error) from None
         if not response.is_success:
             raise from_response(response)
-        token = json_of(response).get("token")
+        token = READER.object_of(response).get("token")
         if not isinstance(token, str) or not token:
             raise Transient("TransIP answered a token request without a token", provider="transip")
         return token

@@ -7,31 +7,24 @@ is what an operator needs, so it is kept; headers and tokens never get into a me
 from __future__ import annotations
 
 import re
-import time
-from email.utils import parsedate_to_datetime
-from typing import Any
 
 import httpx
 
+from providers.cloud.http import Reader, body_of, rate_wait
 from providers.errors import (
     Conflict,
     InvalidInput,
     NotFound,
     ProviderError,
     QuotaExceeded,
-    RateLimited,
     Rejected,
     Transient,
     Unauthorized,
-    Unconfirmed,
 )
 
 PROVIDER = "transip"
+READER = Reader(PROVIDER, "TransIP")
 RATE_WINDOW = 900.0  # seconds: 1000 requests in 15 minutes, sliding, so nobody has to wait longer
-RATE_UNTOLD = 60.0  # seconds to wait on a 429 that names no time
-
-# Raised before a connection stood, so nothing of the request can have left.
-NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
 _API_OFF = re.compile(r"API is not enabled|Authentication failed", re.IGNORECASE)
 _NO_ROOM = re.compile(
@@ -65,24 +58,9 @@ _WORDS = (
 )
 
 
-def json_of(response: httpx.Response) -> dict[str, Any]:
-    """The body of a successful read as an object. Transient where it is something else: a proxy's page, half a body."""
-    try:
-        body = response.json()
-    except ValueError:
-        body = None
-    if not isinstance(body, dict):
-        raise Transient(f"TransIP answered {response.status_code} with something that is no JSON object",
-                        provider=PROVIDER)  # fmt: skip
-    return body
-
-
 def sentence(response: httpx.Response) -> str:
     """The cloud's own words, or an empty text."""
-    try:
-        body = response.json()
-    except ValueError:
-        return ""
+    body = body_of(response)
     error = body.get("error") if isinstance(body, dict) else None
     return error.strip() if isinstance(error, str) else ""
 
@@ -97,27 +75,16 @@ def is_already_cancelled(response: httpx.Response) -> bool:
     return response.status_code == 409 and _CANCELLED.search(_QUOTED.sub("", sentence(response))) is not None
 
 
-def from_transport(error: httpx.HTTPError, *, ordering: bool = False) -> ProviderError:
-    """An order whose answer was lost may have been accepted; everything else here is safe to repeat."""
-    kind = type(error).__name__
-    if isinstance(error, NEVER_SENT):
-        return Transient(f"TransIP could not be reached ({kind})", provider=PROVIDER)
-    if ordering:
-        return Unconfirmed(f"the answer of TransIP to an order was lost ({kind})", provider=PROVIDER)
-    return Transient(f"the answer of TransIP was lost ({kind})", provider=PROVIDER)
-
-
 def from_response(response: httpx.Response, *, ordering: bool = False) -> ProviderError:
     """The error of an answer that is not a success."""
     status, text = response.status_code, sentence(response)
     message = text or f"TransIP answered {status} without a reason"
-    if status == 429:
-        return RateLimited(message, provider=PROVIDER, retry_after=_until_reset(response))
-    if 400 <= status < 500 and status != 408:
-        return _refused(status, text, message, ordering=ordering)
-    if ordering:
-        return Unconfirmed(message, provider=PROVIDER)
-    return Transient(message, provider=PROVIDER)
+    error = READER.unless_refused(response, message, wait=wait_of(response), ordering=ordering)
+    return error or _refused(status, text, message, ordering=ordering)
+
+
+def wait_of(response: httpx.Response) -> float:
+    return rate_wait(response, reset="X-Rate-Limit-Reset", window=RATE_WINDOW)
 
 
 def _refused(status: int, text: str, message: str, *, ordering: bool) -> ProviderError:
@@ -148,13 +115,5 @@ def _field(text: str) -> str | None:
     return next((field for words, field in _WORDS if words.search(text)), None)
 
 
-def _until_reset(response: httpx.Response) -> float:
-    """Seconds until the window lets us in again, by the cloud's clock where it shows one: ours may be wrong."""
-    headers, wait = response.headers, RATE_UNTOLD
-    try:
-        now = parsedate_to_datetime(headers["Date"]).timestamp() if "Date" in headers else time.time()
-        wait = float(headers["X-Rate-Limit-Reset"]) - now
-    except (KeyError, ValueError, TypeError):
-        if headers.get("Retry-After", "").isdigit():
-            wait = float(headers["Retry-After"])
-    return min(max(1.0, wait), RATE_WINDOW)
+class AlreadyCancelled(Conflict):
+    """A cancellation is pending; never leaves the client."""

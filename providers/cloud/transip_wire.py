@@ -9,11 +9,14 @@ import base64
 import calendar
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from domain.ids import OWNER_TAG, correlation_tag
+from domain.servers import PowerAction
 from domain.statuses import Tier
-from providers.cloud.base import CloudServer, ServerOrder
+from providers.cloud.base import CloudServer, Image, Region, ServerOrder, Size, refuse_options
+from providers.cloud.http import tag_after, texts, whole
 from providers.errors import InvalidInput
 
 PREFIX = "vps-"
@@ -21,6 +24,13 @@ PRODUCTS = {
     Tier.STARTER: "bladevps-x2",
     Tier.PROFESSIONAL: "bladevps-x4",
     Tier.ENTERPRISE: "bladevps-x8",
+}
+CURRENCY = "EUR"
+POWER = {
+    PowerAction.POWER_ON: "start",
+    PowerAction.SHUTDOWN: "stop",
+    PowerAction.POWER_OFF: "stop",
+    PowerAction.REBOOT: "reset",
 }
 MAX_DESCRIPTION = 32  # characters; longer is answered with 406
 MAX_INSTALL_TEXT = 48 * 1024  # bytes before base64
@@ -39,7 +49,7 @@ def short_product(name: str) -> str:
 
 def order_body(order: ServerOrder) -> dict[str, Any]:
     """The body of POST /vps. Tags cannot be given here, so the description carries the correlation token."""
-    check_lengths(order)
+    check(order)
     body: dict[str, Any] = {
         "productName": wire_product(order.product),
         "operatingSystem": order.operating_system,
@@ -54,7 +64,10 @@ def order_body(order: ServerOrder) -> dict[str, Any]:
     return body
 
 
-def check_lengths(order: ServerOrder) -> None:
+def check(order: ServerOrder) -> None:
+    """Every server has IPv6 there, and a root password goes into the cloud-init text, which is the caller's."""
+    refuse_options(order, "backups", "monitoring", "private_ip", "vpc", "app", "stackscript", provider="transip",
+                   title="TransIP")  # fmt: skip
     if not 0 < len(order.correlation) <= MAX_DESCRIPTION:
         raise InvalidInput(f"the correlation token must have 1 to {MAX_DESCRIPTION} characters", provider="transip",
                            field="correlation")  # fmt: skip
@@ -79,11 +92,66 @@ def server(vps: dict[str, Any]) -> CloudServer:
         address=str(vps.get("ipAddress") or "") or None,
         location=str(vps.get("availabilityZone") or ""),
         product=short_product(str(vps.get("productName") or "")),
-        cpus=_whole(vps.get("cpus")),
-        memory_mb=_whole(vps.get("memorySize"), 1024),
-        disk_gb=_whole(vps.get("diskSize"), 1024 * 1024),
+        cpus=whole(vps.get("cpus")),
+        memory_mb=whole(vps.get("memorySize"), 1024),
+        disk_gb=whole(vps.get("diskSize"), 1024 * 1024),
         tags=tags,
     )
+
+
+def ipv6_of(addresses: list[dict[str, Any]]) -> str | None:
+    """The first IPv6 address out of GET /vps/{name}/ip-addresses; a VPS itself shows IPv4 only."""
+    return next((str(item["address"]) for item in addresses if ":" in str(item.get("address"))), None)
+
+
+def cents_of(product: dict[str, Any]) -> int | None:
+    """What each following month costs, else the first."""
+    amounts = (product.get("recurringPrice"), product.get("price"))
+    return next((round(amount) for amount in amounts if isinstance(amount, int | float)), None)
+
+
+def size(product: dict[str, Any], elements: list[dict[str, Any]]) -> Size | None:
+    """A product as something to buy; None where its price is not told. Sizes of elements are kB, as in a VPS."""
+    cents = cents_of(product)
+    if cents is None:
+        return None
+
+    def amount(word: str, unit: int = 1) -> int:
+        found = (whole(item.get("amount"), unit) for item in elements if word in str(item.get("name")).lower())
+        return next((number for number in found if number is not None), 0)
+
+    return Size(
+        id=short_product(str(product["name"])),
+        label=str(product.get("description") or ""),
+        vcpus=amount("cpu"),
+        memory_mb=amount("memory", 1024),
+        disk_gb=amount("disk", 1024 * 1024),
+        monthly=Decimal(cents) / 100,
+        currency=CURRENCY,
+    )
+
+
+def has_cloud_init(system: dict[str, Any]) -> bool:
+    flavours = system.get("installFlavours")
+    return flavours is None or "cloudinit" in flavours
+
+
+def image(system: dict[str, Any]) -> Image:
+    """`id` is what an order takes; a VPS later shows the description."""
+    name, description = str(system["name"]), str(system.get("description") or "")
+    return Image(id=name, slug=name, label=description or name, description=description,
+                 distribution=str(system.get("baseName") or ""), cloud_init=has_cloud_init(system))  # fmt: skip
+
+
+def region(zone: dict[str, Any]) -> Region:
+    return Region(id=str(zone["name"]), label=str(zone.get("displayName") or zone["name"]))
+
+
+def power_body(action: PowerAction) -> dict[str, str]:
+    """TransIP has one way to stop, and says not whether the system is asked first. InvalidInput for what it has not."""
+    if action not in POWER:
+        raise InvalidInput(f"TransIP has no action '{action}'", provider="transip", field="action")
+    return {"action": POWER[action]}
 
 
 def carries(server: CloudServer, correlation: str) -> bool:
@@ -91,8 +159,7 @@ def carries(server: CloudServer, correlation: str) -> bool:
 
 
 def tags_of(vps: dict[str, Any]) -> list[str]:
-    tags = vps.get("tags")
-    return [str(tag) for tag in tags] if isinstance(tags, list) else []
+    return texts(vps.get("tags"))
 
 
 def claimed(vps: dict[str, Any], *, label: str, correlation: str) -> dict[str, Any]:
@@ -104,7 +171,7 @@ def claimed(vps: dict[str, Any], *, label: str, correlation: str) -> dict[str, A
 
 def owner_of(vps: dict[str, Any]) -> str | None:
     """The correlation token in the tags, if any: the proof of an earlier claim."""
-    return next((tag.removeprefix(_TAG_START) for tag in tags_of(vps) if tag.startswith(_TAG_START)), None)
+    return tag_after(tags_of(vps), _TAG_START)
 
 
 def period_end(created_at: object, now: datetime) -> datetime:
@@ -127,11 +194,7 @@ def _add_months(start: datetime, months: int) -> datetime:
 
 
 def _correlation(description: str, tags: list[str]) -> str | None:
-    tagged = next((tag.removeprefix(_TAG_START) for tag in tags if tag.startswith(_TAG_START)), None)
+    tagged = tag_after(tags, _TAG_START)
     if tagged is not None:
         return tagged
     return description if _TOKEN.fullmatch(description) else None
-
-
-def _whole(value: object, unit: int = 1) -> int | None:
-    return int(value) // unit if isinstance(value, int | float) else None

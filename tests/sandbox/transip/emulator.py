@@ -17,7 +17,7 @@ import uvicorn
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from providers.cloud import transip
+from providers.cloud import transip_catalogue
 from providers.cloud.base import ServerOrder
 from providers.cloud.transip import TransIP
 from providers.cloud.transip_auth import load_key
@@ -46,7 +46,7 @@ def key_pair() -> tuple[str, str]:
 def keys_are_read_once() -> Iterator[None]:
     """OpenSSL takes 60 ms to check a key, and the tests open the same two hundreds of times."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(transip, "load_key", read_key)
+        patch.setattr(transip_catalogue, "load_key", read_key)
         yield
 
 
