@@ -13,6 +13,7 @@ from sqlalchemy import select, update
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities._clouds import parsed
 from activities._context import Deps
 from activities._errors import mapped
 from db import secrets
@@ -62,11 +63,13 @@ class RecordActivities:
             await journal.record(session, batch)
             try:
                 vps, placement, intent = await reservation.reserve(
-                    session, deployment_id, provider=call.inputs.provider,
+                    session, deployment_id, provider=call.inputs.provider, provider_id=parsed(call.inputs.provider_id),
                     shared_places=config.shared_places, base_domain=config.base_domain,
                 )  # fmt: skip
             except reservation.NoPlace as error:
                 raise ApplicationError(str(error), type=Trouble.NO_CAPACITY, non_retryable=True) from None
+            except reservation.NoAccount as error:
+                raise ApplicationError(str(error), type=Trouble.MISSING_SETTING, non_retryable=True) from None
             if intent is not None:
                 # Both keys exist before the server does: the host is known before the first command.
                 private = config.ssh_private_key or new_keypair()[0]

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities._clouds import cloud_of
+from activities._clouds import cloud_of, cloud_of_server
 from activities._context import Deps
 from activities._errors import mapped
 from activities._heartbeat import beating
@@ -56,7 +56,7 @@ class ServerActivities:
         Undo: none.
         Heartbeat: none, two short calls.
         """
-        cloud = cloud_of(self._deps, call.inputs.provider)
+        cloud = await cloud_of(self._deps, call.inputs.provider, call.inputs.provider_id)
         order = _order(cloud, call.tier, call.inputs, correlation="0" * 32, hostname="quote")
         await cloud.check_order(order)
         price = await cloud.price(order.product)
@@ -80,11 +80,13 @@ class ServerActivities:
         Undo: destroy_server.
         Heartbeat: while a call is under way.
         """
-        cloud = cloud_of(self._deps, call.inputs.provider)
         async with Lines(self._deps, call.deployment_id, "create_server") as log, beating():
             async with self._deps.db.begin() as session:
                 facts = await load(session, call.deployment_id)
+                # Another one may stand for this kind of cloud by the next try; an order is looked for where it went.
+                await reservation.settle_account(session, facts.server)
             intent, vps = _intent(facts), facts.server
+            cloud = await cloud_of_server(self._deps, vps)
             found = await cloud.find(intent.correlation)
             if not found and intent.state == IntentState.ADOPTED:
                 found = [await cloud.get(intent.provider_ref or "")]  # a list may lack what we know to be there
@@ -118,6 +120,7 @@ class ServerActivities:
                 )
             await self._check_given_up(cloud, intent)
             await log.say("The earlier order was never accepted; ordering again")
+        await cloud_of(self._deps, facts.server.provider_type, facts.server.provider_id)  # a disabled one is refused
         order = await self._order_for(cloud, facts, call)
         async with self._deps.db.begin() as session:
             if not await intents.begin_sending(session, intent):
@@ -181,7 +184,7 @@ class ServerActivities:
         async with Lines(self._deps, call.deployment_id, "await_server") as log, beating():
             async with self._deps.db.begin() as session:
                 facts = await load(session, call.deployment_id)
-            vps, cloud = facts.server, cloud_of(self._deps, facts.server.provider_type)
+            vps, cloud = facts.server, await cloud_of_server(self._deps, facts.server)
             if vps.provider_instance_id is None:
                 raise ApplicationError("the server has no name at the cloud yet", type=Trouble.NOT_FOUND)
             server = await cloud.get(vps.provider_instance_id)
@@ -225,7 +228,7 @@ class ServerActivities:
                     await log.say(f"{facts.vps.vps_name} is kept: other applications live on it")
                     return Destroyed(provider_ref=facts.vps.provider_instance_id, kept=True)
             vps, intent = facts.vps, facts.intent
-            cloud = cloud_of(self._deps, vps.provider_type)
+            cloud = await cloud_of_server(self._deps, vps)
             cancellation = Cancellation(accepted=False)
             if intent.sends > 0:
                 found = await self._everything(cloud, intent, vps.provider_instance_id)
@@ -293,7 +296,7 @@ class ServerActivities:
             facts = await load(session, call.deployment_id)
         if facts.vps is None or facts.intent is None or facts.intent.sends == 0:
             return Absence(what="server", evidence="none was ever ordered", at=datetime.now(UTC))
-        cloud, ref = cloud_of(self._deps, facts.vps.provider_type), facts.vps.provider_instance_id
+        cloud, ref = await cloud_of_server(self._deps, facts.vps), facts.vps.provider_instance_id
         if ref is not None:
             try:
                 await cloud.get(ref)

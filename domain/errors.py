@@ -53,6 +53,7 @@ class Trouble(StrEnum):
     # ours
     NO_CAPACITY = "NoCapacity"
     MISSING_SETTING = "MissingSetting"
+    PROVIDER_INACTIVE = "ProviderInactive"  # the account is disabled, or its kind of cloud has no client
     UNEXPECTED = "Unexpected"
 
 
@@ -61,7 +62,7 @@ FINAL_TROUBLES = frozenset(
     {
         Trouble.UNAUTHORIZED, Trouble.QUOTA_EXCEEDED, Trouble.INVALID_INPUT, Trouble.NOT_FOUND, Trouble.CONFLICT,
         Trouble.HOST_KEY_MISMATCH, Trouble.MIGRATION_FAILED, Trouble.EXPOSED_PORT, Trouble.NO_CAPACITY,
-        Trouble.MISSING_SETTING,
+        Trouble.MISSING_SETTING, Trouble.PROVIDER_INACTIVE,
         Trouble.DISK_FULL,
     }
 )  # fmt: skip

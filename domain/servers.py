@@ -29,3 +29,7 @@ class ProviderType(StrEnum):
     LINODE = "linode"
     AWS = "aws"
     GCP = "gcp"
+
+
+# Kinds with a client of ours; a row of another one is kept, and inactive.
+SERVED = (ProviderType.TRANSIP, ProviderType.DIGITALOCEAN, ProviderType.LINODE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from providers.cloud.transip import TransIP
+from providers.cloud import transip
+from providers.cloud.base import CloudMaker
 
-CLOUDS: dict[str, type[TransIP]] = {"transip": TransIP}
+CLOUDS: dict[str, CloudMaker] = {"transip": transip.from_account}

@@ -20,7 +20,17 @@ import httpx
 from domain.ids import QUARANTINE_TAG, correlation_tag
 from domain.statuses import Tier
 from providers.cloud import transip_wire as wire
-from providers.cloud.base import Cancellation, CloudServer, OrderReceipt, Price, ServerOrder
+from providers.cloud.base import (
+    Account,
+    CallGate,
+    Cancellation,
+    CloudServer,
+    OrderReceipt,
+    Price,
+    ServerOrder,
+    seconds_of,
+    text_of,
+)
 from providers.cloud.transip_auth import Tokens, load_key
 from providers.cloud.transip_errors import (
     from_response,
@@ -306,3 +316,20 @@ def _objects(body: dict[str, Any], member: str, *, required: bool = False) -> bu
             raise Transient(f"TransIP answered without '{member}'", provider="transip")
         return []
     return [item for item in items if isinstance(item, dict)]
+
+
+def from_account(
+    account: Account, *, gate: CallGate | None = None, transport: httpx.AsyncBaseTransport | None = None
+) -> TransIP:
+    """ValueError where the key is none."""
+    told = account.configuration
+    return TransIP(
+        username=text_of(told, "username", ""),
+        private_key_pem=account.api_key.get_secret_value(),
+        base_url=text_of(told, "base_url", "https://api.transip.nl/v6"),
+        default_availability_zone=text_of(told, "default_region", "ams0"),
+        default_operating_system=text_of(told, "default_image", "debian-13"),
+        late_accept_window=seconds_of(told, "late_accept_seconds", 600.0),
+        poll_interval=seconds_of(told, "poll_seconds", 10.0),
+        transport=transport,
+    )
