@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities._clouds import parsed
 from activities._context import Deps
 from activities._errors import mapped
 from db import secrets
@@ -64,11 +65,13 @@ class RecordActivities:
             await journal.record(session, batch)
             try:
                 vps, placement, intent = await reservation.reserve(
-                    session, deployment_id, provider=call.inputs.provider,
+                    session, deployment_id, provider=call.inputs.provider, provider_id=parsed(call.inputs.provider_id),
                     shared_places=config.shared_places, base_domain=config.base_domain,
                 )  # fmt: skip
             except reservation.NoPlace as error:
                 raise ApplicationError(str(error), type=Trouble.NO_CAPACITY, non_retryable=True) from None
+            except reservation.NoAccount as error:
+                raise ApplicationError(str(error), type=Trouble.MISSING_SETTING, non_retryable=True) from None
             ours = (await session.get_one(Deployment, deployment_id)).deployment_type != DeploymentType.SERVER
             if intent is not None and ours:  # a bare server is the customer's: no key of ours gets in
                 # Both keys exist before the server does: the host is known before the first command.

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities._clouds import cloud_of
+from activities._clouds import cloud_of, cloud_of_server
 from activities._context import Deps
 from activities._errors import mapped
 from activities._heartbeat import beating
@@ -54,7 +54,7 @@ class ServerActivities:
         Undo: none.
         Heartbeat: none, two short calls.
         """
-        cloud = await cloud_of(self._deps, call.inputs.provider)
+        cloud = await cloud_of(self._deps, call.inputs.provider, call.inputs.provider_id)
         order = draft(cloud, call.tier, call.inputs, correlation="0" * 32, hostname="quote")
         await cloud.check_order(order)
         price = await cloud.price(order.product)
@@ -78,11 +78,13 @@ class ServerActivities:
         Undo: destroy_server.
         Heartbeat: while a call is under way.
         """
-        cloud = await cloud_of(self._deps, call.inputs.provider)
         async with Lines(self._deps, call.deployment_id, "create_server") as log, beating():
             async with self._deps.db.begin() as session:
                 facts = await load(session, call.deployment_id)
+                # Another one may stand for this kind of cloud by the next try; an order is looked for where it went.
+                await reservation.settle_account(session, facts.server)
             intent, vps = _intent(facts), facts.server
+            cloud = await cloud_of_server(self._deps, vps)
             found = await cloud.find(intent.correlation)
             if not found and intent.state == IntentState.ADOPTED:
                 found = [await cloud.get(intent.provider_ref or "")]  # a list may lack what we know to be there
@@ -116,6 +118,7 @@ class ServerActivities:
                 )
             await self._check_given_up(cloud, intent)
             await log.say("The earlier order was never accepted; ordering again")
+        await cloud_of(self._deps, facts.server.provider_type, facts.server.provider_id)  # a disabled one is refused
         order = await complete(self._deps, cloud, facts, call.inputs, intent.correlation)
         async with self._deps.db.begin() as session:
             if not await intents.begin_sending(session, intent):
@@ -162,7 +165,7 @@ class ServerActivities:
         async with Lines(self._deps, call.deployment_id, "await_server") as log, beating():
             async with self._deps.db.begin() as session:
                 facts = await load(session, call.deployment_id)
-            vps, cloud = facts.server, await cloud_of(self._deps, facts.server.provider_type)
+            vps, cloud = facts.server, await cloud_of_server(self._deps, facts.server)
             if vps.provider_instance_id is None:
                 raise ApplicationError("the server has no name at the cloud yet", type=Trouble.NOT_FOUND)
             server = await cloud.get(vps.provider_instance_id)
@@ -208,7 +211,7 @@ class ServerActivities:
                     await log.say(f"{facts.vps.vps_name} is kept: other applications live on it")
                     return Destroyed(provider_ref=facts.vps.provider_instance_id, kept=True)
             vps, intent = facts.vps, facts.intent
-            cloud = await cloud_of(self._deps, vps.provider_type)
+            cloud = await cloud_of_server(self._deps, vps)
             cancellation = Cancellation(accepted=False)
             if intent.sends > 0:
                 found = await self._everything(cloud, intent, vps.provider_instance_id)
@@ -276,7 +279,7 @@ class ServerActivities:
             facts = await load(session, call.deployment_id)
         if facts.vps is None or facts.intent is None or facts.intent.sends == 0:
             return Absence(what="server", evidence="none was ever ordered", at=datetime.now(UTC))
-        cloud, ref = await cloud_of(self._deps, facts.vps.provider_type), facts.vps.provider_instance_id
+        cloud, ref = await cloud_of_server(self._deps, facts.vps), facts.vps.provider_instance_id
         if ref is not None:
             try:
                 await cloud.get(ref)

@@ -22,7 +22,7 @@ async def account_for(session: AsyncSession, kind: ProviderType, provider_id: st
     if kind in WITHOUT_CLIENT:
         raise ApiError(ErrorCode.PROVIDER_INACTIVE, f"{kind} is known and not offered yet.", provider=kind)
     if provider_id is None:
-        found = await providers.default_of(session, kind)
+        found = await providers.standing_for(session, kind)
         if found is None:
             raise ApiError(
                 ErrorCode.MISSING_CREDENTIALS, f"No active account at {kind} is set up; an administrator can add one.",

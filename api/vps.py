@@ -218,7 +218,10 @@ async def read_server(request: Request, vps_id: str, principal: Member, held: He
         found = await _server(held, principal, vps_id)
     async with held.db.begin() as session:
         actions = await servers.newest_actions(session, found.vps.id)
-    body = {"instance": shown(found) | {"missing": bool(missing)}, "actions": [acted(action) for action in actions]}
+    body: dict[str, object] = {
+        "instance": shown(found) | {"missing": bool(missing)},
+        "actions": [acted(action) for action in actions],
+    }
     if stale is not None:
         body |= {"stale": True, "stale_reason": stale}
     return reply(request, body)

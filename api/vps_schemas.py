@@ -44,9 +44,8 @@ class CreateServer(Asked):
     """Body of POST /api/vps: the documented DigitalOcean and Linode bodies, and the same for TransIP."""
 
     provider_type: ProviderType
-    provider_id: Annotated[str, StringConstraints(max_length=64)] | None = (
-        None  # the account; absent: the one that stands for that kind of cloud
-    )
+    # The account; absent: the one that stands for that kind of cloud.
+    provider_id: Annotated[str, StringConstraints(max_length=64)] | None = None
     organization_id: uuid.UUID | None = None  # for staff; a customer's servers are the customer's
     label: Label
     type: Slug

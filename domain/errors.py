@@ -54,7 +54,7 @@ class Trouble(StrEnum):
     # ours
     NO_CAPACITY = "NoCapacity"
     MISSING_SETTING = "MissingSetting"
-    PROVIDER_INACTIVE = "ProviderInactive"  # the account is switched off, or its kind has no client
+    PROVIDER_INACTIVE = "ProviderInactive"  # the account is disabled, or its kind of cloud has no client
     UNEXPECTED = "Unexpected"
 
 

@@ -33,6 +33,10 @@ class ProviderType(StrEnum):
     GCP = "gcp"
 
 
+# Kinds with a client of ours; a row of another one is kept, and inactive.
+SERVED = (ProviderType.TRANSIP, ProviderType.DIGITALOCEAN, ProviderType.LINODE)
+
+
 class ServerOptions(BaseModel):
     """What is ordered with a bare server beside its size, place and image (R011, R012). Holds no secret: the password,
     the data of a StackScript and user data are rows of their own, encrypted."""

@@ -23,6 +23,7 @@ from activities.server_actions import ServerActionActivities
 from activities.servers import ServerActivities
 from activities.sweeps import SweepActivities
 from domain import ids
+from domain.servers import SERVED
 from workflows.offers import ReadOffers
 from workflows.planning import Planning
 from workflows.provisioning import Provisioning
@@ -75,8 +76,9 @@ POOLS: dict[str, Pool] = {
     pool.name: pool
     for pool in (
         Pool("runs", ids.RUNS_QUEUE, _runs, slots=20, grace=timedelta(seconds=10), workflows=WORKFLOWS),
-        Pool("cloud-transip", ids.cloud_queue("transip"), _cloud, slots=20, grace=timedelta(seconds=30)),
+        *(Pool(f"cloud-{kind}", ids.cloud_queue(kind), _cloud, slots=20, grace=timedelta(seconds=30))
+          for kind in SERVED),
         Pool("hosts", ids.HOSTS_QUEUE, _hosts, slots=50, grace=timedelta(seconds=120)),
         Pool("edge", ids.EDGE_QUEUE, _edge, slots=30, grace=timedelta(seconds=60)),
     )
-}
+}  # fmt: skip

@@ -66,7 +66,9 @@ async def stands(world: World, instance: dict[str, Any], **columns: Any) -> None
     async with world.db.begin() as session:
         ref = uuid.UUID(instance["id"])
         await session.execute(update(VpsInstance).where(VpsInstance.id == ref).values(values | columns))
-        await session.execute(update(Deployment).where(Deployment.vps_id == ref).values(phase="active", status="active"))
+        await session.execute(
+            update(Deployment).where(Deployment.vps_id == ref).values(phase="active", status="active")
+        )
 
 
 async def customer(world: World) -> uuid.UUID:
@@ -120,7 +122,11 @@ class TestOrdering:
             vps = await session.get_one(VpsInstance, ref)
         assert kept == {"root-password": "secure-password-here", "stackscript-data": '{"hostname": "myserver"}',
                         "user-data": "#cloud-config\npassword: hush-hush\n"}  # fmt: skip
-        told = str(world.temporal.started) + str(vps.options) + str([e.details for e in await world.audit("server.create")])
+        told = (
+            str(world.temporal.started)
+            + str(vps.options)
+            + str([e.details for e in await world.audit("server.create")])
+        )
         for secret in ("secure-password-here", "myserver", "hush-hush"):
             assert secret not in told
 

@@ -44,6 +44,7 @@ from domain.provisioning import (
 from domain.starting import provisioning_start
 from domain.statuses import DeploymentType, IntentState, Lifecycle, Tier
 from temporal import sandbox_runner
+from tests.clouds import FixedClouds
 from workers.pools import WORKFLOWS
 from workflows.provisioning import Provisioning
 
@@ -59,7 +60,8 @@ class World:
         self.db = db
         self.deps = Deps(
             config=RunConfig(base_domain="slipway.test", shared_places=2), db=db, keys=keys,
-            dns=None, acme=None, blueprints=None,  # type: ignore[arg-type] - rows only
+            clouds=FixedClouds(), dns=None, acme=None,
+            blueprints=None,  # type: ignore[arg-type] - rows only
         )  # fmt: skip
         self.calls: list[str] = []
         self.inputs: dict[str, RunInputs] = {}
