@@ -208,7 +208,7 @@ class World:
     def workers(self, client: Client, **runs: Any) -> list[Worker]:
         records, sweeps = self.records_class(self.deps), SweepActivities(self.deps)
         rows = [records.record, records.reserve, records.move, records.preview,
-                records.activate, records.release, sweeps.start_unstarted]  # fmt: skip
+                records.activate, records.release, records.end_action, sweeps.start_unstarted]  # fmt: skip
         remote = [self.quote_server, self.create_server, self.await_server, self.set_up_server, self.destroy_server,
                   self.sweep_inventory, self.prove_server_absent, self.prove_name_absent, self.prove_host_silent,
                   self.make_csr, self.issue_certificate, *self.plain()]  # fmt: skip
