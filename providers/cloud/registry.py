@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from providers.cloud import digitalocean, transip
+from providers.cloud import digitalocean, linode, transip
 from providers.cloud.base import CloudMaker
 
-CLOUDS: dict[str, CloudMaker] = {"transip": transip.from_account, "digitalocean": digitalocean.from_account}
+CLOUDS: dict[str, CloudMaker] = {
+    "transip": transip.from_account,
+    "digitalocean": digitalocean.from_account,
+    "linode": linode.from_account,
+}
