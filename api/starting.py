@@ -10,14 +10,23 @@ import uuid
 from datetime import timedelta
 
 from temporalio.client import Client, WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from api.errors import ApiError
 from api.services import Services
 from api.temporal_link import answered
+from db.models_clouds import ServiceProvider
 from db.queries.ordering import mark_started
+from domain.accounts import AccountCall, AccountChecked
 from domain.errors import ErrorCode
-from domain.ids import RUNS_QUEUE, plan_workflow_id, provisioning_workflow_id, termination_workflow_id
+from domain.ids import (
+    RUNS_QUEUE,
+    account_check_workflow_id,
+    plan_workflow_id,
+    provisioning_workflow_id,
+    termination_workflow_id,
+)
 from domain.inventory import SweepCall
 from domain.provisioning import Plan, PlanOrder, ProvisionOrder, TerminationOrder
 from domain.starting import inventory_start, provisioning_start, termination_start
@@ -28,9 +37,11 @@ PROVISIONING = "Provisioning"
 TERMINATION = "Termination"
 PLANNING = "Planning"
 INVENTORY = "InventorySweep"
+ACCOUNT_CHECK = "AccountCheck"
 
 # A plan asks the cloud for prices; its answer is waited for that long.
 PLAN_SECONDS = 20
+CHECK_SECONDS = 20
 
 
 async def start_provisioning(client: Client, order: ProvisionOrder) -> None:
@@ -80,6 +91,24 @@ async def plan(services: Services, order: PlanOrder) -> Plan:
             execution_timeout=timedelta(minutes=2),
         )
         return made
+
+
+async def check_account(services: Services, row: ServiceProvider) -> AccountChecked:
+    """Whether the cloud accepts the account's credentials. Who asks twice at once gets one answer."""
+    version = int(row.updated_at.timestamp() * 1000)
+    async with answered(seconds=CHECK_SECONDS, provider=row.type):
+        client = await services.temporal.client()
+        checked: AccountChecked = await client.execute_workflow(
+            ACCOUNT_CHECK,
+            AccountCall(provider=row.type, provider_id=str(row.id)),
+            id=account_check_workflow_id(str(row.id), version),
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            task_queue=RUNS_QUEUE,
+            result_type=AccountChecked,
+            static_summary=f"Check the account {row.name}",
+            execution_timeout=timedelta(minutes=1),
+        )
+        return checked
 
 
 async def run_handle(

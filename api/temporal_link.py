@@ -33,10 +33,13 @@ _CODES: Mapping[str, ErrorCode] = {
     Trouble.NO_CAPACITY: ErrorCode.INSUFFICIENT_RESOURCES,
     Trouble.QUOTA_EXCEEDED: ErrorCode.INSUFFICIENT_RESOURCES,
     Trouble.CONFLICT: ErrorCode.CONFLICT,
+    Trouble.PROVIDER_INACTIVE: ErrorCode.PROVIDER_INACTIVE,
     Trouble.UNAUTHORIZED: ErrorCode.API_ERROR,
     Trouble.RATE_LIMITED: ErrorCode.API_ERROR,
     Trouble.TRANSIENT: ErrorCode.API_ERROR,
 }
+# Of accounts that cannot be used; what else may be missing is nobody's business but an operator's.
+_ACCOUNT_CODES = (ErrorCode.PROVIDER_NOT_FOUND, ErrorCode.MISSING_CREDENTIALS)
 
 
 class TemporalLink:
@@ -106,9 +109,10 @@ def _from_failure(error: BaseException | None, provider: str | None) -> ApiError
     if found is None:
         message = "The cloud did not answer in time." if late else "The run could not carry this out."
         return ApiError(ErrorCode.API_ERROR, message, provider=provider)
-    code = _CODES.get(found.type or "", ErrorCode.STEP_FAILED)
-    details = found.details[0] if found.details else None
-    field = details.get("field") if isinstance(details, dict) else None
+    details = found.details[0] if found.details and isinstance(found.details[0], dict) else {}
+    code, field = _CODES.get(found.type or "", ErrorCode.STEP_FAILED), details.get("field")
+    if found.type == Trouble.MISSING_SETTING and details.get("code") in _ACCOUNT_CODES:
+        code = ErrorCode(details["code"])
     message = found.message[:1].upper() + found.message[1:]
     status = 502 if code in (ErrorCode.API_ERROR, ErrorCode.STEP_FAILED) else None
     return ApiError(code, message, field=field, status=status, provider=provider)

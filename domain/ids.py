@@ -34,6 +34,11 @@ def plan_workflow_id(request_id: str) -> str:
     return f"plan/{request_id}"
 
 
+def account_check_workflow_id(provider_id: str, version: int) -> str:
+    """`version` of the account's row: a check of its old key says nothing of the new one."""
+    return f"account-check/{provider_id}/{version}"
+
+
 def inventory_workflow_id(provider: str) -> str:
     """Of a sweep that somebody asked for; the schedule's have their own names."""
     return f"inventory/{provider}"

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from activities._context import Deps
+from activities.accounts import AccountActivities
 from activities.certificates import CertificateActivities
 from activities.health import HealthActivities
 from activities.hosts import HostActivities
@@ -22,12 +23,13 @@ from activities.servers import ServerActivities
 from activities.sweeps import SweepActivities
 from domain import ids
 from domain.servers import SERVED
+from workflows.accounts import AccountCheck
 from workflows.planning import Planning
 from workflows.provisioning import Provisioning
 from workflows.sweeps import InventorySweep, StartSweep
 from workflows.termination import Termination
 
-WORKFLOWS: tuple[type, ...] = (Provisioning, Termination, Planning, StartSweep, InventorySweep)
+WORKFLOWS: tuple[type, ...] = (Provisioning, Termination, Planning, StartSweep, InventorySweep, AccountCheck)
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ def _runs(deps: Deps) -> list[Callable[..., Any]]:
 def _cloud(deps: Deps) -> list[Callable[..., Any]]:
     servers = ServerActivities(deps)
     return [servers.quote_server, servers.create_server, servers.await_server, servers.destroy_server,
-            servers.prove_server_absent, InventoryActivities(deps).sweep_inventory]  # fmt: skip
+            servers.prove_server_absent, InventoryActivities(deps).sweep_inventory,
+            AccountActivities(deps).validate_account]  # fmt: skip
 
 
 def _hosts(deps: Deps) -> list[Callable[..., Any]]:

@@ -37,6 +37,7 @@ ACTIVITIES: dict[str, Options] = {
     "destroy_server": Options(CLOUD, _s(120), patience=6),
     "prove_server_absent": Options(CLOUD, _s(60), patience=2),
     "sweep_inventory": Options(CLOUD, _s(300)),
+    "validate_account": Options(CLOUD, _s(12)),
     "publish_dns": Options(EDGE, _s(120)),
     "withdraw_dns": Options(EDGE, _s(120)),
     "prove_name_absent": Options(EDGE, _s(120), patience=2),
