@@ -21,7 +21,7 @@ from api.deps import Held, IdempotencyKey, Operator, actor
 from api.envelope import reply
 from api.errors import ApiError
 from api.examples import CREATE_REQUEST, CREATED
-from api.idempotency import claimed
+from api.idempotency import REPLAYED, claimed
 from api.provider_accounts import account_for
 from api.schemas import CreateInstance
 from api.services import Principal, Services
@@ -77,7 +77,7 @@ async def create_instance(
             made = await session.get(Deployment, uuid.UUID(str(answer["deploymentId"])))
     headers = {"Location": f"/api/portal/instances/{answer['deploymentId']}/status"}
     if earlier is not None:
-        headers["Idempotent-Replay"] = "true"
+        headers |= REPLAYED
     start = None
     if made is not None and made.started_at is None and made.ended_at is None:
         start = BackgroundTask(start_ordered, held, order_of(made, held.policy()))
@@ -85,8 +85,8 @@ async def create_instance(
 
 
 def _body(asked: CreateInstance) -> dict[str, object]:
-    given = asked.admin_password.get_secret_value() if asked.admin_password else None
-    return asked.model_dump(mode="json", exclude={"admin_password"}) | {"admin_password": given}
+    password = asked.admin_password.get_secret_value() if asked.admin_password else None
+    return asked.model_dump(mode="json", exclude={"admin_password"}) | {"admin_password": password}
 
 
 async def _check_server(session: AsyncSession, asked: CreateInstance, *, lock: bool) -> None:

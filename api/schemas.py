@@ -41,7 +41,7 @@ def _slug(value: str) -> str:
     return value
 
 
-def _printable(value: str) -> str:
+def printable(value: str) -> str:
     if any(ord(character) < 32 or ord(character) == 127 for character in value):
         raise PydanticCustomError("control", "Control characters are not allowed.")
     return value
@@ -69,11 +69,11 @@ def _password(value: SecretStr) -> SecretStr:
 
 
 Text200 = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_printable)
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(printable)
 ]
-Reason = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), AfterValidator(_printable)]
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), AfterValidator(printable)]
 EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,63}$")]
-EnvironmentValue = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_printable)]
+EnvironmentValue = Annotated[str, StringConstraints(max_length=2000), AfterValidator(printable)]
 NewPassword = Annotated[SecretStr, AfterValidator(_password)]
 
 

@@ -41,6 +41,7 @@ ACTIVITIES: dict[str, Options] = {
     "look_at_server": Options(CLOUD, _s(15)),
     "sweep_inventory": Options(CLOUD, _s(300)),
     "read_offers": Options(CLOUD, _s(30)),
+    "validate_account": Options(CLOUD, _s(12)),
     "publish_dns": Options(EDGE, _s(120)),
     "withdraw_dns": Options(EDGE, _s(120)),
     "prove_name_absent": Options(EDGE, _s(120), patience=2),

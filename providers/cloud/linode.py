@@ -50,6 +50,7 @@ POLL = 10.0
 
 class Linode(Catalogue):
     power_actions = frozenset(wire.POWER)
+    takes_root_password = True
 
     def __init__(
         self,

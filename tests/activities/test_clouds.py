@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from temporalio.testing import ActivityEnvironment
 from activities import _clouds
 from activities._clouds import CloudBook, cloud_of, cloud_of_server
 from activities._context import Deps
+from activities.accounts import AccountActivities
 from activities.inventory import InventoryActivities
 from activities.servers import ServerActivities
 from db.keyring import KeyRing
@@ -24,7 +26,8 @@ from db.models_clouds import ServiceProvider
 from db.models_inventory import CloudResource, InventorySweep
 from db.queries import providers
 from db.session import Database
-from domain.errors import FINAL_TROUBLES, Trouble
+from domain.accounts import AccountCall, AccountChecked
+from domain.errors import FINAL_TROUBLES, ErrorCode, Trouble
 from domain.inventory import SweepCall, SweepOutcome, SweepReport
 from domain.provisioning import DestroyCall, QuoteCall, RunInputs
 from domain.statuses import Tier
@@ -69,6 +72,10 @@ class Desk(Shop):
         values = {"name": uuid.uuid4().hex, "kind": "transip", "api_key": key_pair()[0], "configuration": told}
         async with self.deps.db.begin() as session:
             return (await providers.create(session, self.deps.keys, **(values | changes))).id
+
+    async def row(self, provider_id: uuid.UUID) -> ServiceProvider:
+        async with self.deps.db.begin() as session:
+            return await session.get_one(ServiceProvider, provider_id)
 
     async def set(self, provider_id: uuid.UUID, **columns: Any) -> None:
         async with self.deps.db.begin() as session:
@@ -116,8 +123,9 @@ class TestClients:
         first = await cloud_of(desk.deps, "transip")
         assert await cloud_of(desk.deps, "transip", str(ref)) is first
         assert (first.poll_interval, first.late_accept_window) == (0.05, 0.2)
+        row = await desk.row(ref)
         async with desk.deps.db.begin() as session:
-            await providers.note_validation(session, ref, "accepted", (await desk_row(desk, ref)).created_at)
+            await providers.note_validation(session, ref, "accepted", datetime.now(UTC), seen=row.updated_at)
         assert await cloud_of(desk.deps, "transip") is first
         await desk.set(ref, configuration={"base_url": desk.cloud.url, "username": "acme", "poll_seconds": 3})
         second = await cloud_of(desk.deps, "transip")
@@ -142,11 +150,6 @@ class TestClients:
         oldest, second = await desk.account(), await desk.account()
         assert await cloud_of(desk.deps, "transip") is await cloud_of(desk.deps, "transip", oldest)
         assert await cloud_of(desk.deps, "transip", second) is not await cloud_of(desk.deps, "transip", oldest)
-
-
-async def desk_row(desk: Desk, ref: uuid.UUID) -> ServiceProvider:
-    async with desk.deps.db.begin() as session:
-        return await session.get_one(ServiceProvider, ref)
 
 
 class TestRefusals:
@@ -273,3 +276,52 @@ async def test_a_server_of_a_removed_account_cannot_be_reached_and_says_so(desk:
     with pytest.raises(ApplicationError) as refused:
         await cloud_of_server(desk.deps, (await desk.facts()).server)
     assert refused.value.details[0]["code"] == "PROVIDER_NOT_FOUND"
+
+
+class TestValidating:
+    async def validated(self, desk: Desk, ref: uuid.UUID, kind: str = "transip") -> AccountChecked:
+        call = AccountCall(provider=kind, provider_id=str(ref))
+        return await ActivityEnvironment().run(AccountActivities(desk.deps).validate_account, call)
+
+    async def test_accepted_credentials_are_noted_of_a_disabled_account_too(self, desk: Desk) -> None:
+        ref = await desk.account(active=False)
+        checked = await self.validated(desk, ref)
+        assert (checked.valid, checked.code) == (True, None)
+        row = await desk.row(ref)
+        assert row.validation == checked.message
+        assert row.validated_at is not None
+
+    async def test_refused_credentials_say_so(self, desk: Desk) -> None:
+        ref = await desk.account(configuration={"base_url": desk.cloud.url, "username": "somebody"})
+        checked = await self.validated(desk, ref)
+        assert (checked.valid, checked.code) == (False, ErrorCode.INVALID_CREDENTIALS)
+        assert (await desk.row(ref)).validation == checked.message
+
+    async def test_a_cloud_that_is_away_or_busy_is_told_apart(self, desk: Desk) -> None:
+        away = await desk.account(configuration={"base_url": "http://127.0.0.1:1", "username": "acme"})
+        assert (await self.validated(desk, away)).code is ErrorCode.API_ERROR
+        ref = await desk.account()
+        await desk.cloud.fault("rate_limit", path=".*", times=5)
+        checked = await self.validated(desk, ref)
+        assert checked.code is ErrorCode.RATE_LIMIT_EXCEEDED
+        assert checked.retry_after is not None
+
+    async def test_what_cannot_be_asked_is_told_apart(self, desk: Desk) -> None:
+        aws = await desk.account(kind="aws")
+        assert (await self.validated(desk, aws, "aws")).code is ErrorCode.PROVIDER_INACTIVE
+        assert (await self.validated(desk, uuid.uuid4())).code is ErrorCode.PROVIDER_NOT_FOUND
+        broken = await desk.account(api_key="no key")
+        assert (await self.validated(desk, broken)).code is ErrorCode.INVALID_CREDENTIALS
+
+    async def test_an_answer_about_the_old_key_is_not_noted_of_the_new_one(self, desk: Desk) -> None:
+        ref = await desk.account()
+        verify = TransIP.verify_credentials
+
+        async def change_meanwhile(client: TransIP) -> None:
+            await verify(client)
+            await desk.set(ref, api_key_encrypted="another")
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(TransIP, "verify_credentials", change_meanwhile)
+            assert (await self.validated(desk, ref)).valid
+        assert (await desk.row(ref)).validation == ""
