@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from sandbox.clouds.store import Store
 from sandbox.transip import catalogue, wire
 from sandbox.transip.records import Action, SshKey
-from sandbox.transip.store import Store
 from sandbox.transip.wire import Refusal
 
 
