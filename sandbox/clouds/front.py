@@ -220,9 +220,9 @@ def adding(headers: dict[str, str], send: Send) -> Send:
     return with_headers
 
 
-def inner(scope: Scope, path: str, **more: Any) -> Scope:
-    """The scope for a cloud's own routes, which know no version."""
-    return {**scope, "path": path, "raw_path": path.encode(), "root_path": "", **more}
+def inner(scope: Scope, prefix: str, **more: Any) -> Scope:
+    """The scope for a cloud's own routes, which know no version; URLs made from it do."""
+    return {**scope, "root_path": prefix, **more}
 
 
 def _noting(call: dict[str, Any], send: Send) -> Send:

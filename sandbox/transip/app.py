@@ -120,7 +120,7 @@ class TransipApp(CloudApp[Vps, Invoice]):
         elif token.read_only and scope["method"] != "GET":
             await self.send_error(send, 403, "Your access token is read-only", headers)
         else:
-            await self._routes(inner(scope, path, login=token.login), receive, adding(headers, send))
+            await self._routes(inner(scope, self.prefix, login=token.login), receive, adding(headers, send))
 
     def _headers(self, login: str) -> dict[str, str]:
         return {
