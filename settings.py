@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -74,6 +74,7 @@ class Settings(BaseSettings):
     docker_registry_password: SecretStr | None = None
     docker_registry_insecure: bool = False  # plain HTTP, for the lab's registry only
     shared_places: int = 4  # applications on one shared server
+    servers_per_organization: int = 20  # bare servers a customer may have without asking
     credentials_days: int = 7  # how long handed-over credentials may be revealed
 
     # ---- TransIP
@@ -84,6 +85,22 @@ class Settings(BaseSettings):
     transip_operating_system: str = "debian-13"
     transip_late_accept_seconds: float = 600
     transip_poll_seconds: float = 10  # R316
+
+    # ---- DigitalOcean
+    digitalocean_token: SecretStr | None = None
+    digitalocean_api_url: str = "https://api.digitalocean.com"
+    digitalocean_region: str | None = None
+    digitalocean_image: str | None = None
+    digitalocean_late_accept_seconds: float = 120
+    digitalocean_poll_seconds: float = 5
+
+    # ---- Linode
+    linode_token: SecretStr | None = None
+    linode_api_url: str = "https://api.linode.com/v4"
+    linode_region: str | None = None
+    linode_image: str | None = None
+    linode_late_accept_seconds: float = 120
+    linode_poll_seconds: float = 5
 
     # ---- inventory of the clouds
     inventory_sweep_minutes: float = Field(60, gt=0)
@@ -151,6 +168,28 @@ class Settings(BaseSettings):
     @property
     def sqlalchemy_url(self) -> str:
         return self.dsn.replace("postgresql://", "postgresql+psycopg://", 1)
+
+    def cloud_accounts(self) -> dict[str, tuple[str, dict[str, Any]]]:
+        """The accounts the environment names: kind of cloud -> (key, configuration). OSError for an unreadable key."""
+        found: dict[str, tuple[str, dict[str, Any]]] = {}
+        if self.transip_username and self.transip_private_key:
+            found["transip"] = (read_key(self.transip_private_key), {
+                "base_url": self.transip_api_url, "username": self.transip_username,
+                "default_region": self.transip_availability_zone, "default_image": self.transip_operating_system,
+                "late_accept_seconds": self.transip_late_accept_seconds, "poll_seconds": self.transip_poll_seconds,
+            })  # fmt: skip
+        for kind in ("digitalocean", "linode"):
+            token: SecretStr | None = getattr(self, f"{kind}_token")
+            if token is None:
+                continue
+            told = {
+                "base_url": getattr(self, f"{kind}_api_url"), "default_region": getattr(self, f"{kind}_region"),
+                "default_image": getattr(self, f"{kind}_image"),
+                "late_accept_seconds": getattr(self, f"{kind}_late_accept_seconds"),
+                "poll_seconds": getattr(self, f"{kind}_poll_seconds"),
+            }  # fmt: skip
+            found[kind] = (token.get_secret_value(), {name: value for name, value in told.items() if value is not None})
+        return found
 
     @property
     def portal_url(self) -> str:

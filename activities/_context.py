@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from domain.config import RunConfig
 
 if TYPE_CHECKING:
+    from activities._clouds import Clouds
     from db.keyring import KeyRing
     from db.session import Database
     from providers.acme.client import AcmeClient
-    from providers.cloud.base import Cloud
     from providers.dns.powerdns import PowerDNS
     from providers.hosts.blueprints import Blueprints
 
@@ -24,4 +24,4 @@ class Deps:
     dns: PowerDNS
     acme: AcmeClient
     blueprints: Blueprints
-    clouds: dict[str, Cloud] = field(default_factory=dict)
+    clouds: Clouds

@@ -10,20 +10,23 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities._clouds import parsed
 from activities._context import Deps
 from activities._errors import mapped
 from db import secrets
-from db.models import Deployment, Secret
-from db.queries import journal, reservation
+from db.models import Deployment, Secret, VpsInstance
+from db.queries import intents, journal, reservation
 from db.queries.runs import DeploymentMissing, RunFacts, load
 from domain import ids
 from domain.errors import Trouble
 from domain.journal import JournalBatch
-from domain.provisioning import PlanOrder, Reservation, StepCall
-from domain.statuses import IntentState, Lifecycle
+from domain.provisioning import MoveCall, PlanOrder, Reservation, StepCall
+from domain.servers import ROOT_PASSWORD, STACKSCRIPT_DATA, USER_DATA
+from domain.statuses import DeploymentType, IntentState, Lifecycle
 from providers.hosts.cloud_init import new_keypair, public_line
 
 
@@ -62,12 +65,15 @@ class RecordActivities:
             await journal.record(session, batch)
             try:
                 vps, placement, intent = await reservation.reserve(
-                    session, deployment_id, provider=call.inputs.provider,
+                    session, deployment_id, provider=call.inputs.provider, provider_id=parsed(call.inputs.provider_id),
                     shared_places=config.shared_places, base_domain=config.base_domain,
                 )  # fmt: skip
             except reservation.NoPlace as error:
                 raise ApplicationError(str(error), type=Trouble.NO_CAPACITY, non_retryable=True) from None
-            if intent is not None:
+            except reservation.NoAccount as error:
+                raise ApplicationError(str(error), type=Trouble.MISSING_SETTING, non_retryable=True) from None
+            ours = (await session.get_one(Deployment, deployment_id)).deployment_type != DeploymentType.SERVER
+            if intent is not None and ours:  # a bare server is the customer's: no key of ours gets in
                 # Both keys exist before the server does: the host is known before the first command.
                 private = config.ssh_private_key or new_keypair()[0]
                 kept = await secrets.ensure(session, self._deps.keys, "ssh-key", lambda: private, vps_id=vps.id)
@@ -80,6 +86,22 @@ class RecordActivities:
                 vps_id=str(vps.id), vps_name=vps.vps_name, place=placement.place, new_server=intent is not None,
                 intent_id=str(intent.id) if intent else None,
             )  # fmt: skip
+
+    @activity.defn
+    @mapped
+    async def move(self, call: MoveCall, batch: JournalBatch) -> None:
+        """Point the order at another place, because the first has no room.
+
+        Effect: provider and account on the server's row and its intent.
+        Idempotency: the same values again; refused once anything was, or may have been, bought.
+        Undo: none; nothing was bought.
+        Heartbeat: none, one short transaction.
+        """
+        async with self._deps.db.begin() as session:
+            await journal.record(session, batch)
+            if not await intents.move(session, uuid.UUID(call.deployment_id), call.to):
+                raise ApplicationError("an order was sent already; it stays where it is", type=Trouble.CONFLICT,
+                                       non_retryable=True)  # fmt: skip
 
     @activity.defn
     @mapped
@@ -108,6 +130,8 @@ class RecordActivities:
     async def activate(self, call: StepCall, batch: JournalBatch) -> str:
         """Hand over: the address is published, the first credentials may be revealed for a while. Returns the address.
 
+        A bare server is handed over by its IP; the secrets of its order are destroyed.
+
         Effect: access_url and activated_at; the admin password's secret gets its expiry.
         Idempotency: the first time is kept.
         Undo: none; a handed-over instance is terminated, not rolled back.
@@ -118,13 +142,21 @@ class RecordActivities:
             await journal.record(session, batch)
             row = (
                 await session.execute(
-                    select(Deployment.id, Deployment.assigned_subdomain, Deployment.activated_at)
+                    select(
+                        Deployment.id,
+                        Deployment.assigned_subdomain,
+                        Deployment.activated_at,
+                        Deployment.deployment_type,
+                        Deployment.vps_id,
+                    )
                     .where(Deployment.id == uuid.UUID(call.deployment_id))
                     .with_for_update()
                 )
             ).one_or_none()
             if row is None:
                 raise DeploymentMissing(f"no deployment {call.deployment_id}")
+            if row.deployment_type == DeploymentType.SERVER:
+                return await self._hand_over_server(session, row.id, row.vps_id)
             url = ids.access_url(row.assigned_subdomain, config.https_port)
             activated = row.activated_at or datetime.now(UTC)
             await session.execute(
@@ -136,6 +168,17 @@ class RecordActivities:
                 .values(expires_at=activated + timedelta(days=config.credentials_days))
             )
             return url
+
+    async def _hand_over_server(self, session: AsyncSession, deployment_id: uuid.UUID, vps_id: uuid.UUID) -> str:
+        vps = await session.get_one(VpsInstance, vps_id, with_for_update=True)
+        vps.lifecycle = Lifecycle.ACTIVE
+        await session.execute(
+            update(Deployment).where(Deployment.id == deployment_id, Deployment.activated_at.is_(None))
+            .values(activated_at=datetime.now(UTC)))  # fmt: skip
+        # What the order needed, the server has; what it was started with may still be asked for by nobody.
+        for purpose in (ROOT_PASSWORD, STACKSCRIPT_DATA, USER_DATA):
+            await secrets.destroy(session, vps_id=vps_id, purpose=purpose)
+        return vps.vps_ip or ""
 
     @activity.defn
     @mapped

@@ -16,12 +16,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities._clouds import cloud_of
+from activities._clouds import cloud_of, cloud_of_server
 from activities._context import Deps
 from activities._errors import mapped
 from activities._heartbeat import beating
 from activities._log import Lines
-from db import secrets
+from activities._orders import complete, draft
 from db.models import ServerIntent, VpsInstance
 from db.queries import intents, reservation
 from db.queries.runs import RunFacts, load
@@ -31,15 +31,13 @@ from domain.provisioning import (
     DestroyCall,
     Destroyed,
     QuoteCall,
-    RunInputs,
     ServerFound,
     ServerQuote,
     StepCall,
 )
-from domain.statuses import IntentState, Lifecycle, PowerState, Tier
-from providers.cloud.base import Cancellation, Cloud, CloudServer, OrderReceipt, ServerOrder
+from domain.statuses import IntentState, Lifecycle, PowerState
+from providers.cloud.base import Cancellation, Cloud, CloudServer, OrderReceipt
 from providers.errors import NotFound, NotReady, ProviderError, StillPresent, Unconfirmed
-from providers.hosts.cloud_init import user_data
 
 
 class ServerActivities:
@@ -56,8 +54,8 @@ class ServerActivities:
         Undo: none.
         Heartbeat: none, two short calls.
         """
-        cloud = cloud_of(self._deps, call.inputs.provider)
-        order = _order(cloud, call.tier, call.inputs, correlation="0" * 32, hostname="quote")
+        cloud = await cloud_of(self._deps, call.inputs.provider, call.inputs.provider_id)
+        order = draft(cloud, call.tier, call.inputs, correlation="0" * 32, hostname="quote")
         await cloud.check_order(order)
         price = await cloud.price(order.product)
         quote = ServerQuote(
@@ -80,11 +78,13 @@ class ServerActivities:
         Undo: destroy_server.
         Heartbeat: while a call is under way.
         """
-        cloud = cloud_of(self._deps, call.inputs.provider)
         async with Lines(self._deps, call.deployment_id, "create_server") as log, beating():
             async with self._deps.db.begin() as session:
                 facts = await load(session, call.deployment_id)
+                # Another one may stand for this kind of cloud by the next try; an order is looked for where it went.
+                await reservation.settle_account(session, facts.server)
             intent, vps = _intent(facts), facts.server
+            cloud = await cloud_of_server(self._deps, vps)
             found = await cloud.find(intent.correlation)
             if not found and intent.state == IntentState.ADOPTED:
                 found = [await cloud.get(intent.provider_ref or "")]  # a list may lack what we know to be there
@@ -118,7 +118,8 @@ class ServerActivities:
                 )
             await self._check_given_up(cloud, intent)
             await log.say("The earlier order was never accepted; ordering again")
-        order = await self._order_for(cloud, facts, call)
+        await cloud_of(self._deps, facts.server.provider_type, facts.server.provider_id)  # a disabled one is refused
+        order = await complete(self._deps, cloud, facts, call.inputs, intent.correlation)
         async with self._deps.db.begin() as session:
             if not await intents.begin_sending(session, intent):
                 raise NotReady("another try of this step has the order in hand", retry_after=cloud.poll_interval)
@@ -149,23 +150,6 @@ class ServerActivities:
         await asyncio.sleep(cloud.poll_interval)
         return await cloud.find(intent.correlation)
 
-    async def _order_for(self, cloud: Cloud, facts: RunFacts, call: StepCall) -> ServerOrder:
-        vps, intent = facts.server, _intent(facts)
-        async with self._deps.db.begin() as session:
-            host_private = await secrets.read(session, self._deps.keys, "host-key", vps_id=vps.id)
-        public = str(vps.specs.get("ssh_public_key", ""))
-        if host_private is None or vps.host_key is None or not public:
-            raise ApplicationError("the server's keys are missing", type=Trouble.MISSING_SETTING, non_retryable=True)
-        hostname = vps.vps_hostname or vps.vps_name
-        order = _order(cloud, Tier(facts.deployment.tier), call.inputs, correlation=intent.correlation,
-                       hostname=hostname)  # fmt: skip
-        order.user_data = user_data(
-            hostname=hostname, authorized_key=public, host_private_key=host_private, host_public_key=vps.host_key,
-            apt_source=self._deps.config.apt_source,
-        )  # fmt: skip
-        order.ssh_keys = [public]
-        return order
-
     @activity.defn
     @mapped
     async def await_server(self, call: StepCall) -> ServerFound:
@@ -181,7 +165,7 @@ class ServerActivities:
         async with Lines(self._deps, call.deployment_id, "await_server") as log, beating():
             async with self._deps.db.begin() as session:
                 facts = await load(session, call.deployment_id)
-            vps, cloud = facts.server, cloud_of(self._deps, facts.server.provider_type)
+            vps, cloud = facts.server, await cloud_of_server(self._deps, facts.server)
             if vps.provider_instance_id is None:
                 raise ApplicationError("the server has no name at the cloud yet", type=Trouble.NOT_FOUND)
             server = await cloud.get(vps.provider_instance_id)
@@ -189,13 +173,15 @@ class ServerActivities:
                 raise NotReady(f"the server is {server.status}", retry_after=cloud.poll_interval)
             intent = _intent(facts)
             await self._set_others_aside(cloud, intent, server.provider_ref, log)
-            await cloud.claim(server.provider_ref, label=vps.vps_name, correlation=intent.correlation)
+            await cloud.claim(server.provider_ref, label=vps.label or vps.vps_name, correlation=intent.correlation)
             await self._set_others_aside(cloud, intent, server.provider_ref, log)
             async with self._deps.db.begin() as session:
                 row = await session.get_one(VpsInstance, vps.id)
                 row.vps_ip, row.power_state = server.address, PowerState.RUNNING
+                row.ipv6_address, row.seen_at = server.ipv6_address, datetime.now(UTC)
                 row.location = server.location or row.location
-                sizes = {"cpu": server.cpus, "ram_mb": server.memory_mb, "disk_gb": server.disk_gb}
+                sizes = {"cpu": server.cpus, "ram_mb": server.memory_mb, "disk_gb": server.disk_gb,
+                         "transfer_gb": server.transfer_gb}  # fmt: skip
                 row.specs = {**row.specs, **{k: v for k, v in sizes.items() if v is not None}}
             await log.say(f"VPS running, IP: {server.address}")
             return ServerFound(vps_id=str(vps.id), provider_ref=server.provider_ref, address=server.address)
@@ -225,7 +211,7 @@ class ServerActivities:
                     await log.say(f"{facts.vps.vps_name} is kept: other applications live on it")
                     return Destroyed(provider_ref=facts.vps.provider_instance_id, kept=True)
             vps, intent = facts.vps, facts.intent
-            cloud = cloud_of(self._deps, vps.provider_type)
+            cloud = await cloud_of_server(self._deps, vps)
             cancellation = Cancellation(accepted=False)
             if intent.sends > 0:
                 found = await self._everything(cloud, intent, vps.provider_instance_id)
@@ -293,7 +279,7 @@ class ServerActivities:
             facts = await load(session, call.deployment_id)
         if facts.vps is None or facts.intent is None or facts.intent.sends == 0:
             return Absence(what="server", evidence="none was ever ordered", at=datetime.now(UTC))
-        cloud, ref = cloud_of(self._deps, facts.vps.provider_type), facts.vps.provider_instance_id
+        cloud, ref = await cloud_of_server(self._deps, facts.vps), facts.vps.provider_instance_id
         if ref is not None:
             try:
                 await cloud.get(ref)
@@ -315,16 +301,6 @@ def _intent(facts: RunFacts) -> ServerIntent:
     if facts.intent is None:
         raise ApplicationError("no order was reserved", type=Trouble.MISSING_SETTING, non_retryable=True)
     return facts.intent
-
-
-def _order(cloud: Cloud, tier: Tier, inputs: RunInputs, *, correlation: str, hostname: str) -> ServerOrder:
-    return ServerOrder(
-        correlation=correlation,
-        product=inputs.product or cloud.product_for(tier),
-        availability_zone=inputs.availability_zone or cloud.default_availability_zone,
-        operating_system=inputs.operating_system or cloud.default_operating_system,
-        hostname=hostname,
-    )
 
 
 def _listed(servers: list[CloudServer]) -> list[intents.Listed]:

@@ -13,8 +13,9 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from activities._context import Deps
 from activities._errors import mapped
 from db.models import Deployment
+from db.queries import servers
 from db.queries.ordering import mark_started, order_of
-from domain.starting import provisioning_start
+from domain.starting import action_start, provisioning_start
 
 GRACE = timedelta(seconds=20)  # the front door starts its own row within moments
 BATCH = 100
@@ -50,4 +51,14 @@ class SweepActivities:
                 await client.start_workflow("Provisioning", order, **provisioning_start(order))
             async with self._deps.db.begin() as session:
                 await mark_started(session, uuid.UUID(order.deployment_id))
-        return len(orders)
+        return len(orders) + await self._start_actions()
+
+    async def _start_actions(self) -> int:
+        async with self._deps.db.begin() as session:
+            calls = await servers.unstarted_actions(session, datetime.now(UTC) - GRACE, BATCH)
+        for call in calls:
+            with contextlib.suppress(WorkflowAlreadyStartedError):
+                await activity.client().start_workflow("ServerActions", call, **action_start(call))
+            async with self._deps.db.begin() as session:
+                await servers.action_started(session, uuid.UUID(call.action_id))
+        return len(calls)

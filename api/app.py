@@ -31,9 +31,11 @@ from api import (
     health,
     instances,
     inventory,
+    offers,
     options,
     pages,
     servers,
+    vps,
 )
 from api.failing import Failing
 from api.feed import Feed
@@ -83,8 +85,8 @@ def create_app(
     )
     app.state.services = held
     errors.install(app)
-    for module in (auth, create_instance, instances, events, credentials, commands, servers, attention, inventory,
-                   options, health, pages):  # fmt: skip
+    for module in (auth, create_instance, instances, events, credentials, commands, servers, offers, vps, attention,
+                   inventory, options, health, pages):  # fmt: skip
         app.include_router(module.router)
     app.mount("/assets/docs", StaticFiles(directory=pages.API_STATIC), name="docs-assets")
     app.mount("/assets", _Assets(directory=pages.PORTAL_STATIC, check_dir=False), name="assets")

@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic_core import to_json
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.background import BackgroundTask
 from starlette.requests import Request
@@ -22,12 +21,13 @@ from api.deps import Held, IdempotencyKey, Operator, actor
 from api.envelope import reply
 from api.errors import ApiError
 from api.examples import CREATE_REQUEST, CREATED
+from api.idempotency import claimed
 from api.schemas import CreateInstance
 from api.services import Principal, Services
 from api.starting import plan, start_ordered
 from db.models import Deployment, Organization
 from db.queries import audit, ordering
-from db.queries.ordering import Answered, order_of
+from db.queries.ordering import order_of
 from db.secrets import ensure
 from domain import ids
 from domain.errors import ErrorCode
@@ -59,7 +59,7 @@ async def create_instance(
         return reply(request, {"plan": await _planned(held, asked)})
     made: Deployment | None = None
     async with held.db.begin() as session:
-        earlier = await _claimed(session, held, asked, principal, key)
+        earlier = await claimed(session, held, principal, key, route=ROUTE, body=_body(asked))
         if earlier is None:
             await _check_server(session, asked, lock=True)
             organization = await _organization(session, asked)
@@ -82,22 +82,9 @@ async def create_instance(
     return reply(request, answer, earlier.status_code if earlier else 202, headers=headers, background=start)
 
 
-async def _claimed(
-    session: AsyncSession, held: Services, asked: CreateInstance, principal: Principal, key: str | None
-) -> Answered | None:
-    if key is None:
-        return None
-    body = asked.model_dump(mode="json", exclude={"admin_password"})
-    body["admin_password"] = asked.admin_password.get_secret_value() if asked.admin_password else None
-    digest = held.tokens.fingerprint(to_json(body))
-    earlier = await ordering.claim_key(session, principal.key, key, route=ROUTE, request_hash=digest)
-    if earlier is not None and (earlier.route != ROUTE or earlier.request_hash != digest):
-        raise ApiError(
-            ErrorCode.IDEMPOTENCY_MISMATCH,
-            "This Idempotency-Key was used with another request; use a new key for a new order.",
-            field="Idempotency-Key",
-        )
-    return earlier
+def _body(asked: CreateInstance) -> dict[str, object]:
+    given = asked.admin_password.get_secret_value() if asked.admin_password else None
+    return asked.model_dump(mode="json", exclude={"admin_password"}) | {"admin_password": given}
 
 
 async def _check_server(session: AsyncSession, asked: CreateInstance, *, lock: bool) -> None:

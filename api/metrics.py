@@ -15,6 +15,7 @@ from api.failing import Answer
 from db.queries.attention import parked_rows, parked_since, unstarted_rows
 from db.queries.fleet import counts
 from db.queries.inventory_view import ages, state_counts
+from db.queries.offers import totals
 from db.queries.reading import Reader
 from domain.inventory import ResourceState
 from domain.statuses import AttentionKind
@@ -59,6 +60,12 @@ class Metrics:
         self._sweep_age = Gauge(
             "slipway_inventory_age_seconds", "Time since a cloud's complete list was last written down",
             ("provider",), registry=self.registry)  # fmt: skip
+        self._offer_reads = Gauge(
+            "slipway_offer_reads", "Lists of offers answered by all replicas, since they were last cleared",
+            ("provider", "resource", "outcome"), registry=self.registry)  # fmt: skip
+        self._offer_age = Gauge(
+            "slipway_offer_age_seconds", "Age of the oldest list of offers that is kept", ("provider", "resource"),
+            registry=self.registry)  # fmt: skip
 
     def observed(self, method: str, route: str, status: int, seconds: float) -> None:
         self._requests.labels(method, route, f"{status // 100}xx").observe(seconds)
@@ -80,6 +87,7 @@ class Metrics:
         oldest = min(waits, default=None)
         self._oldest.set((datetime.now(UTC) - oldest).total_seconds() if oldest else 0)
         await self._inventory(reader)
+        await self._offers(reader)
         return generate_latest(self.registry)
 
     async def _inventory(self, reader: Reader) -> None:
@@ -92,3 +100,11 @@ class Metrics:
             self._resources.labels(row["provider"], row["state"]).set(row["number"])
             if row["state"] in (ResourceState.UNEXPLAINED, ResourceState.QUARANTINED):
                 self._unexplained.labels(row["provider"]).inc(row["number"])
+
+    async def _offers(self, reader: Reader) -> None:
+        for gauge in (self._offer_reads, self._offer_age):
+            gauge.clear()
+        for row in await totals(reader):
+            self._offer_age.labels(row["provider"], row["resource"]).set(row["age"])
+            for outcome in ("hits", "misses", "stale_hits"):
+                self._offer_reads.labels(row["provider"], row["resource"], outcome).set(row[outcome])

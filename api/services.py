@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 from api.failing import Failing
 from api.feed import Feed
 from api.metrics import Metrics
+from api.offer_reads import OfferReads
 from api.probe import Probe
 from api.ratelimit import Buckets, Failures
 from api.security import Tokens
@@ -84,6 +85,7 @@ class Services:
     principals: PrincipalCache = field(default_factory=PrincipalCache)
     statuses: StatusCache = field(default_factory=StatusCache)
     streams: dict[str, int] = field(default_factory=dict)  # open event streams per principal
+    offer_reads: OfferReads = field(default_factory=OfferReads)
     decoy_hash: str = ""  # checked for unknown accounts, so that they cost the same
     started_at: float = field(default_factory=time.time)
 
@@ -94,6 +96,7 @@ class Services:
 
     async def close(self) -> None:
         await self.feed.close()
+        await self.offer_reads.write(self.db)
         await self.reader.close()
 
     def policy(self) -> RunPolicy:

@@ -5,22 +5,35 @@ A started run is found again by its id (domain/ids.py); starting it twice is sta
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import uuid
 from datetime import timedelta
 
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, RPCTimeoutOrCancelledError, WorkflowHandle
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from api.errors import ApiError
 from api.services import Services
-from api.temporal_link import answered
+from api.temporal_link import CALL_SECONDS, answered
+from db.models_clouds import ServerAction
 from db.queries.ordering import mark_started
+from db.queries.servers import action_started, call_of
 from domain.errors import ErrorCode
 from domain.ids import RUNS_QUEUE, plan_workflow_id, provisioning_workflow_id, termination_workflow_id
 from domain.inventory import SweepCall
+from domain.offers import OffersCall
 from domain.provisioning import Plan, PlanOrder, ProvisionOrder, TerminationOrder
-from domain.starting import inventory_start, provisioning_start, termination_start
+from domain.servers import LookCall, Seen
+from domain.starting import (
+    action_start,
+    inventory_start,
+    look_start,
+    offers_start,
+    provisioning_start,
+    termination_start,
+)
 
 log = logging.getLogger("slipway.api")
 
@@ -28,9 +41,16 @@ PROVISIONING = "Provisioning"
 TERMINATION = "Termination"
 PLANNING = "Planning"
 INVENTORY = "InventorySweep"
+SERVER_ACTIONS = "ServerActions"
+LOOK_AT_SERVER = "LookAtServer"
+OFFERS = "ReadOffers"
 
 # A plan asks the cloud for prices; its answer is waited for that long.
 PLAN_SECONDS = 20
+# A page waits for a look; a slow cloud is said to be slow, and the row is shown.
+LOOK_SECONDS = 10
+# A list that takes longer is read on without anybody waiting, and is there for the next request.
+OFFERS_SECONDS = 10
 
 
 async def start_provisioning(client: Client, order: ProvisionOrder) -> None:
@@ -82,6 +102,29 @@ async def plan(services: Services, order: PlanOrder) -> Plan:
         return made
 
 
+async def start_action(services: Services, action: ServerAction, provider: str) -> None:
+    """Start what a committed row asks of a server. What fails here, the sweep of unstarted rows does."""
+    call = call_of(action, provider)
+    try:
+        async with answered(provider=provider):
+            client = await services.temporal.client()
+            with contextlib.suppress(WorkflowAlreadyStartedError):
+                await client.start_workflow(SERVER_ACTIONS, call, **action_start(call))
+        async with services.db.begin() as session:
+            await action_started(session, action.id)
+    except ApiError as error:
+        services.metrics.starts_failed.inc()
+        log.warning("action not started yet", extra={"action_id": call.action_id, "reason": error.message})
+
+
+async def look(services: Services, call: LookCall) -> Seen:
+    """What the cloud says of a server now; whoever asks meanwhile gets the same answer."""
+    async with answered(seconds=LOOK_SECONDS, provider=call.provider):
+        client = await services.temporal.client()
+        seen: Seen = await client.execute_workflow(LOOK_AT_SERVER, call, result_type=Seen, **look_start(call))
+        return seen
+
+
 async def run_handle(
     services: Services, deployment_id: uuid.UUID, *, terminating: bool
 ) -> WorkflowHandle[object, object]:
@@ -99,3 +142,19 @@ async def start_inventory(services: Services, call: SweepCall) -> None:
             raise ApiError(
                 ErrorCode.CONFLICT, f"A sweep of {call.provider} is under way already; see GET /api/admin/inventory."
             ) from None
+
+
+async def read_offers(services: Services, call: OffersCall) -> None:
+    """Have a cloud asked, or wait for the flight that is under way; afterwards the answer is in the cache.
+
+    API_ERROR 502 with Retry-After where that takes too long; the flight goes on.
+    """
+    async with answered(seconds=OFFERS_SECONDS + CALL_SECONDS, provider=call.provider):
+        client = await services.temporal.client()
+        try:
+            async with asyncio.timeout(OFFERS_SECONDS):
+                await client.execute_workflow(OFFERS, call, **offers_start(call))
+        except (RPCTimeoutOrCancelledError, TimeoutError):
+            raise ApiError(
+                ErrorCode.API_ERROR, "The cloud did not answer in time; try again shortly.", provider=call.provider,
+                headers={"Retry-After": "5"}) from None  # fmt: skip

@@ -6,7 +6,7 @@ The API starts and serves reads while Temporal is away. Knows no workflow by typ
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -17,26 +17,13 @@ from temporalio.client import (
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
-from temporalio.exceptions import ApplicationError
-from temporalio.exceptions import TimeoutError as ActivityTimeout
 from temporalio.service import RPCError, RPCStatusCode
 
 from api.errors import ApiError, unavailable
-from domain.errors import ErrorCode, Trouble
+from api.provider_errors import from_failure
+from domain.errors import ErrorCode
 
 CALL_SECONDS = 5
-
-_CODES: Mapping[str, ErrorCode] = {
-    "InvalidState": ErrorCode.CONFLICT,
-    "InvalidChange": ErrorCode.VALIDATION_ERROR,
-    Trouble.INVALID_INPUT: ErrorCode.VALIDATION_ERROR,
-    Trouble.NO_CAPACITY: ErrorCode.INSUFFICIENT_RESOURCES,
-    Trouble.QUOTA_EXCEEDED: ErrorCode.INSUFFICIENT_RESOURCES,
-    Trouble.CONFLICT: ErrorCode.CONFLICT,
-    Trouble.UNAUTHORIZED: ErrorCode.API_ERROR,
-    Trouble.RATE_LIMITED: ErrorCode.API_ERROR,
-    Trouble.TRANSIENT: ErrorCode.API_ERROR,
-}
 
 
 class TemporalLink:
@@ -72,7 +59,7 @@ async def answered(*, seconds: float = CALL_SECONDS, provider: str | None = None
         async with asyncio.timeout(seconds):
             yield
     except (WorkflowUpdateFailedError, WorkflowFailureError) as error:
-        raise _from_failure(error.cause, provider) from None
+        raise from_failure(error.cause, provider) from None
     except (WorkflowUpdateRPCTimeoutOrCancelledError, RPCTimeoutOrCancelledError, TimeoutError):
         raise _nobody_answers() from None
     except RPCError as error:
@@ -92,23 +79,3 @@ def _nobody_answers() -> ApiError:
     return unavailable(
         "No worker answered in time. The request may still be carried out; repeat it with the same Idempotency-Key."
     )
-
-
-def _from_failure(error: BaseException | None, provider: str | None) -> ApiError:
-    """The innermost ApplicationError's type decides; its text was written for operators and holds no secret."""
-    found: ApplicationError | None = None
-    late = False
-    while error is not None:
-        late = late or isinstance(error, ActivityTimeout)
-        if isinstance(error, ApplicationError):
-            found = error
-        error = error.__cause__
-    if found is None:
-        message = "The cloud did not answer in time." if late else "The run could not carry this out."
-        return ApiError(ErrorCode.API_ERROR, message, provider=provider)
-    code = _CODES.get(found.type or "", ErrorCode.STEP_FAILED)
-    details = found.details[0] if found.details else None
-    field = details.get("field") if isinstance(details, dict) else None
-    message = found.message[:1].upper() + found.message[1:]
-    status = 502 if code in (ErrorCode.API_ERROR, ErrorCode.STEP_FAILED) else None
-    return ApiError(code, message, field=field, status=status, provider=provider)

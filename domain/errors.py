@@ -40,6 +40,7 @@ class Trouble(StrEnum):
     INVALID_INPUT = "InvalidInput"
     NOT_FOUND = "NotFound"
     CONFLICT = "Conflict"
+    REFUSED = "Refused"  # accepted first, and then not carried out
     # hosts
     HOST_UNREACHABLE = "HostUnreachable"
     HOST_KEY_MISMATCH = "HostKeyMismatch"  # refused before anything was sent
@@ -53,6 +54,7 @@ class Trouble(StrEnum):
     # ours
     NO_CAPACITY = "NoCapacity"
     MISSING_SETTING = "MissingSetting"
+    PROVIDER_INACTIVE = "ProviderInactive"  # the account is disabled, or its kind of cloud has no client
     UNEXPECTED = "Unexpected"
 
 
@@ -61,10 +63,27 @@ FINAL_TROUBLES = frozenset(
     {
         Trouble.UNAUTHORIZED, Trouble.QUOTA_EXCEEDED, Trouble.INVALID_INPUT, Trouble.NOT_FOUND, Trouble.CONFLICT,
         Trouble.HOST_KEY_MISMATCH, Trouble.MIGRATION_FAILED, Trouble.EXPOSED_PORT, Trouble.NO_CAPACITY,
-        Trouble.MISSING_SETTING,
+        Trouble.MISSING_SETTING, Trouble.PROVIDER_INACTIVE, Trouble.REFUSED,
         Trouble.DISK_FULL,
     }
 )  # fmt: skip
+
+# What a client is told of a trouble (R284–R293). Not listed: STEP_FAILED of a run, API_ERROR of anything else.
+PUBLIC_CODES: dict[str, ErrorCode] = {
+    Trouble.INVALID_INPUT: ErrorCode.VALIDATION_ERROR,
+    Trouble.NO_CAPACITY: ErrorCode.INSUFFICIENT_RESOURCES,
+    Trouble.QUOTA_EXCEEDED: ErrorCode.INSUFFICIENT_RESOURCES,
+    Trouble.CONFLICT: ErrorCode.CONFLICT,
+    Trouble.NOT_FOUND: ErrorCode.NOT_FOUND,
+    Trouble.UNAUTHORIZED: ErrorCode.INVALID_CREDENTIALS,
+    Trouble.RATE_LIMITED: ErrorCode.RATE_LIMIT_EXCEEDED,
+    Trouble.MISSING_SETTING: ErrorCode.MISSING_CREDENTIALS,
+    Trouble.PROVIDER_INACTIVE: ErrorCode.PROVIDER_INACTIVE,
+    Trouble.TRANSIENT: ErrorCode.API_ERROR,
+    Trouble.NOT_READY: ErrorCode.API_ERROR,
+    Trouble.UNCONFIRMED: ErrorCode.API_ERROR,
+    Trouble.REFUSED: ErrorCode.API_ERROR,
+}
 
 MAX_MESSAGE = 2000
 

@@ -34,9 +34,28 @@ def plan_workflow_id(request_id: str) -> str:
     return f"plan/{request_id}"
 
 
+def offers_workflow_id(provider_id: str, resource: str) -> str:
+    """One at a time per account and resource, over all replicas."""
+    return f"offers/{provider_id}/{resource}"
+
+
+def offers_key(provider_id: str, resource: str) -> str:
+    """The documented key of what an account's cloud offers (R334–R337)."""
+    return f"provider:{provider_id}:{resource}"
+
+
 def inventory_workflow_id(provider: str) -> str:
     """Of a sweep that somebody asked for; the schedule's have their own names."""
     return f"inventory/{provider}"
+
+
+def action_workflow_id(action_id: str) -> str:
+    return f"server-action/{action_id}"
+
+
+def look_workflow_id(vps_id: str) -> str:
+    """One look at a server at a time: who asks meanwhile gets the same answer."""
+    return f"look/{vps_id}"
 
 
 # ---- names the customer sees ----------------------------------------------------------------------------------------

@@ -12,6 +12,16 @@ from pydantic import BaseModel, Field
 from domain.statuses import DeploymentType, Tier
 
 
+class Placement(BaseModel):
+    """Where a server may be ordered instead. What is empty is chosen as it is for the first place."""
+
+    provider: str
+    provider_id: str = ""
+    availability_zone: str = ""
+    product: str = ""
+    operating_system: str = ""
+
+
 class RunInputs(BaseModel):
     """What an operator may correct when a step is parked; which step offers which field stands in domain/steps.py."""
 
@@ -26,6 +36,7 @@ class RunInputs(BaseModel):
     migration_command: list[str] = Field(default_factory=list)  # empty means: the blueprint's
     environment: dict[str, str] = Field(default_factory=dict)  # additional, non-secret variables of the application
     acme_profile: str = ""
+    fallbacks: list[Placement] = Field(default_factory=list)  # in this order, where a cloud has no room, before paying
 
 
 class RunPolicy(BaseModel):
@@ -79,6 +90,13 @@ class Reservation(BaseModel):
     intent_id: str | None = None
     price_cents_month: int | None = None
     currency: str = "EUR"
+
+
+class MoveCall(BaseModel):
+    """To another place, because the first one has no room and nothing was bought there."""
+
+    deployment_id: str
+    to: Placement
 
 
 class ServerFound(BaseModel):

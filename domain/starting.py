@@ -12,15 +12,19 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
 from domain import ids
 from domain.inventory import SweepCall
+from domain.offers import OffersCall
 from domain.provisioning import ProvisionOrder, TerminationOrder
+from domain.servers import ActionCall, LookCall
 from domain.statuses import Attention, DeploymentStatus, Phase
 from domain.visibility import at_start
 
 RPC_TIMEOUT = timedelta(seconds=5)
+LOOK_TIMEOUT = timedelta(seconds=20)
 
 
 def provisioning_start(order: ProvisionOrder) -> dict[str, Any]:
     """Keyword arguments of Client.start_workflow("Provisioning", order, …)."""
+    where = f" of https://{order.fqdn}" if order.fqdn else ""
     return {
         "id": ids.provisioning_workflow_id(order.deployment_id),
         "task_queue": ids.RUNS_QUEUE,
@@ -28,7 +32,7 @@ def provisioning_start(order: ProvisionOrder) -> dict[str, Any]:
         "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
         "search_attributes": at_start(DeploymentStatus.PROVISIONING, Attention.NONE, order.slug, order.inputs.provider),
         "static_summary": f"{order.slug}: {order.deployment_type} {order.tier} at {order.inputs.provider}",
-        "static_details": f"Deployment `{order.deployment_id}` of https://{order.fqdn}",
+        "static_details": f"Deployment `{order.deployment_id}`{where}",
         "rpc_timeout": RPC_TIMEOUT,
     }
 
@@ -48,6 +52,30 @@ def termination_start(order: TerminationOrder) -> dict[str, Any]:
     }
 
 
+def action_start(call: ActionCall) -> dict[str, Any]:
+    """Keyword arguments of Client.start_workflow("ServerActions", call, …)."""
+    return {
+        "id": ids.action_workflow_id(call.action_id),
+        "task_queue": ids.RUNS_QUEUE,
+        "id_reuse_policy": WorkflowIDReusePolicy.REJECT_DUPLICATE,
+        "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+        "static_summary": f"{call.action} of a server at {call.provider}",
+        "rpc_timeout": RPC_TIMEOUT,
+    }
+
+
+def look_start(call: LookCall) -> dict[str, Any]:
+    """Keyword arguments of Client.execute_workflow("LookAtServer", call, …)."""
+    return {
+        "id": ids.look_workflow_id(call.vps_id),
+        "task_queue": ids.RUNS_QUEUE,
+        "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+        "execution_timeout": LOOK_TIMEOUT,
+        "static_summary": f"A look at a server at {call.provider}",
+    }
+
+
 def inventory_start(call: SweepCall) -> dict[str, Any]:
     """Keyword arguments of Client.start_workflow("InventorySweep", call, …): one at a time that somebody asked for."""
     return {
@@ -56,5 +84,18 @@ def inventory_start(call: SweepCall) -> dict[str, Any]:
         "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         "id_conflict_policy": WorkflowIDConflictPolicy.FAIL,
         "static_summary": f"Inventory of {call.provider} for {call.requested_by}",
+        "rpc_timeout": RPC_TIMEOUT,
+    }
+
+
+def offers_start(call: OffersCall) -> dict[str, Any]:
+    """Keyword arguments of Client.execute_workflow("ReadOffers", call, …): whoever comes second waits for the first."""
+    return {
+        "id": ids.offers_workflow_id(call.provider_id, call.resource),
+        "task_queue": ids.RUNS_QUEUE,
+        "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+        "execution_timeout": timedelta(minutes=2),
+        "static_summary": f"{call.resource} of {call.provider}",
         "rpc_timeout": RPC_TIMEOUT,
     }

@@ -50,6 +50,7 @@ class AttentionKind(StrEnum):
 class DeploymentType(StrEnum):
     SHARED = "shared"
     DEDICATED = "dedicated"
+    SERVER = "server"  # a bare server, without an application on it (source 001)
 
 
 class Tier(StrEnum):

@@ -61,12 +61,21 @@ TERMINATION: tuple[Step, ...] = (
 
 BY_NAME: dict[str, Step] = {step.name: step for step in (*PROVISIONING, *TERMINATION)}
 
+# A bare server ends where an application would begin.
+SERVER: tuple[Step, ...] = tuple(
+    step.model_copy(update={"after": ("await_server",) if step.name == "activate" else step.after})
+    for step in PROVISIONING
+    if step.name in ("reserve", "create_server", "await_server", "activate")
+)
+
 # On a shared server with room nothing is ordered and awaited; step 1 still runs and finds its work done.
 SKIPPED_ON_SHARED = frozenset({"create_server", "await_server"})
 
 
 def steps_for(deployment_type: DeploymentType, *, new_server: bool) -> tuple[Step, ...]:
     """The steps a run will take; `new_server` is false where a shared server has a free place."""
+    if deployment_type is DeploymentType.SERVER:
+        return SERVER
     if deployment_type is DeploymentType.DEDICATED or new_server:
         return PROVISIONING
     kept = tuple(s for s in PROVISIONING if s.name not in SKIPPED_ON_SHARED)

@@ -16,7 +16,8 @@ from tests.test_env_example import EXAMPLE, SETTINGS, variables
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docker-compose.yml").read_text()
-PROCESSES = {"api", "migrate", "bootstrap", "worker-runs", "worker-cloud", "worker-hosts", "worker-edge"}
+PROCESSES = {"api", "migrate", "bootstrap", "worker-runs", "worker-hosts", "worker-edge",
+             "worker-cloud-transip", "worker-cloud-digitalocean", "worker-cloud-linode"}  # fmt: skip
 # Given by the compose network itself, or meaningless inside it.
 NOT_FOR_COMPOSE = {"DATABASE_URL", "BLUEPRINTS_DIR", "TEMPORAL_API_KEY"}
 

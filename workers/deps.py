@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator
 
+from sqlalchemy.exc import DBAPIError
+
+from activities._clouds import CloudBook
 from activities._context import Deps
 from db.keyring import KeyRing
+from db.queries.environment import seed_from_environment
 from db.session import Database
 from domain.config import RunConfig
 from domain.inventory import InventoryRules
 from domain.provisioning import RunPolicy
 from providers.acme.client import AcmeClient
-from providers.cloud.base import Cloud
-from providers.cloud.transip import TransIP
+from providers.cloud.registry import CLOUDS
 from providers.dns.powerdns import PowerDNS
 from providers.hosts.blueprints import Blueprints
 from settings import Settings, read_key
+
+logger = logging.getLogger("slipway.workers")
+
+SEED_TRIES, SEED_PAUSE = 15, 2.0  # seconds between two tries
 
 
 def run_config(settings: Settings) -> RunConfig:
@@ -47,20 +56,21 @@ def run_config(settings: Settings) -> RunConfig:
     )
 
 
-def clouds(settings: Settings) -> dict[str, Cloud]:
-    """The clouds that have credentials; a run that names another parks and says so."""
-    made: dict[str, Cloud] = {}
-    if settings.transip_username and settings.transip_private_key:
-        made["transip"] = TransIP(
-            username=settings.transip_username,
-            private_key_pem=read_key(settings.transip_private_key),
-            base_url=settings.transip_api_url,
-            default_availability_zone=settings.transip_availability_zone,
-            default_operating_system=settings.transip_operating_system,
-            late_accept_window=settings.transip_late_accept_seconds,
-            poll_interval=settings.transip_poll_seconds,
-        )
-    return made
+async def seed(db: Database, keys: KeyRing, settings: Settings) -> None:
+    """Bring the accounts that the environment names into their rows; a database that is away for a moment is waited
+    for, because nothing can be done without one."""
+    accounts = settings.cloud_accounts()
+    for patience in range(SEED_TRIES, -1, -1):
+        try:
+            async with db.begin() as session:
+                await seed_from_environment(session, keys, accounts, retire=True)
+        except (DBAPIError, OSError) as error:
+            if not patience:
+                raise
+            logger.warning("accounts wait for the database: %s", type(error).__name__)
+            await asyncio.sleep(SEED_PAUSE)
+        else:
+            return
 
 
 @contextlib.asynccontextmanager
@@ -72,13 +82,15 @@ async def make_deps(settings: Settings) -> AsyncIterator[Deps]:
     dns = PowerDNS(
         settings.powerdns_api_url, dns_key.get_secret_value() if dns_key else "", settings.powerdns_server_id
     )
-    made = clouds(settings)
+    keys = KeyRing.parse(settings.secret_keys.get_secret_value())
+    book = CloudBook(db, keys, CLOUDS)
     try:
+        await seed(db, keys, settings)
         yield Deps(
             config=run_config(settings),
             db=db,
-            keys=KeyRing.parse(settings.secret_keys.get_secret_value()),
-            clouds=made,
+            keys=keys,
+            clouds=book,
             dns=dns,
             acme=AcmeClient(
                 settings.acme_directory_url, ca_file=settings.acme_ca_file, email=settings.letsencrypt_email
@@ -86,7 +98,6 @@ async def make_deps(settings: Settings) -> AsyncIterator[Deps]:
             blueprints=Blueprints(settings.blueprints_dir),
         )
     finally:
-        for cloud in made.values():
-            await cloud.close()
+        await book.close()
         await dns.close()
         await db.close()

@@ -17,16 +17,23 @@ from activities.health import HealthActivities
 from activities.hosts import HostActivities
 from activities.inventory import InventoryActivities
 from activities.names import NameActivities
+from activities.offers import OfferActivities
 from activities.records import RecordActivities
+from activities.server_actions import ServerActionActivities
 from activities.servers import ServerActivities
 from activities.sweeps import SweepActivities
 from domain import ids
+from domain.servers import SERVED
+from workflows.offers import ReadOffers
 from workflows.planning import Planning
 from workflows.provisioning import Provisioning
+from workflows.server_actions import LookAtServer, ServerActions
 from workflows.sweeps import InventorySweep, StartSweep
 from workflows.termination import Termination
 
-WORKFLOWS: tuple[type, ...] = (Provisioning, Termination, Planning, StartSweep, InventorySweep)
+WORKFLOWS: tuple[type, ...] = (
+    Provisioning, Termination, Planning, ServerActions, LookAtServer, ReadOffers, StartSweep, InventorySweep,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -41,14 +48,16 @@ class Pool:
 
 def _runs(deps: Deps) -> list[Callable[..., Any]]:
     records, sweeps = RecordActivities(deps), SweepActivities(deps)
-    return [records.record, records.reserve, records.preview,
-            records.activate, records.release, sweeps.start_unstarted]  # fmt: skip
+    return [records.record, records.reserve, records.move, records.preview,
+            records.activate, records.release, ServerActionActivities(deps).end_action,
+            sweeps.start_unstarted]  # fmt: skip
 
 
 def _cloud(deps: Deps) -> list[Callable[..., Any]]:
-    servers = ServerActivities(deps)
+    servers, actions = ServerActivities(deps), ServerActionActivities(deps)
     return [servers.quote_server, servers.create_server, servers.await_server, servers.destroy_server,
-            servers.prove_server_absent, InventoryActivities(deps).sweep_inventory]  # fmt: skip
+            servers.prove_server_absent, actions.send_action, actions.await_action, actions.look_at_server,
+            InventoryActivities(deps).sweep_inventory, OfferActivities(deps).read_offers]  # fmt: skip
 
 
 def _hosts(deps: Deps) -> list[Callable[..., Any]]:
@@ -67,8 +76,9 @@ POOLS: dict[str, Pool] = {
     pool.name: pool
     for pool in (
         Pool("runs", ids.RUNS_QUEUE, _runs, slots=20, grace=timedelta(seconds=10), workflows=WORKFLOWS),
-        Pool("cloud-transip", ids.cloud_queue("transip"), _cloud, slots=20, grace=timedelta(seconds=30)),
+        *(Pool(f"cloud-{kind}", ids.cloud_queue(kind), _cloud, slots=20, grace=timedelta(seconds=30))
+          for kind in SERVED),
         Pool("hosts", ids.HOSTS_QUEUE, _hosts, slots=50, grace=timedelta(seconds=120)),
         Pool("edge", ids.EDGE_QUEUE, _edge, slots=30, grace=timedelta(seconds=60)),
     )
-}
+}  # fmt: skip

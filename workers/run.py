@@ -13,6 +13,7 @@ from temporalio.client import Client
 from temporalio.worker import PollerBehaviorAutoscaling, Worker
 
 from activities._context import Deps
+from domain.servers import SERVED
 from settings import Settings
 from temporal import connect, sandbox_runner
 from workers.deps import make_deps
@@ -55,7 +56,7 @@ async def run_pools(settings: Settings, names: Iterable[str]) -> None:
             await stack.enter_async_context(worker_of(pool, client, deps))
         if any(pool.workflows for pool in pools):
             await ensure_schedules(
-                client, deps.clouds, inventory_every=timedelta(minutes=settings.inventory_sweep_minutes))  # fmt: skip
+                client, SERVED, inventory_every=timedelta(minutes=settings.inventory_sweep_minutes))  # fmt: skip
         logger.info("workers are running", extra={"pools": [pool.name for pool in pools]})
         await stop.wait()
         logger.info("stopping: activities may end first")

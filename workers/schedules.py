@@ -26,7 +26,7 @@ START_SWEEP = "start-sweep"
 
 
 async def ensure_schedules(client: Client, providers: Iterable[str], *, inventory_every: timedelta) -> None:
-    """`providers`: the clouds that have credentials; each has a sweep of its own."""
+    """`providers`: kinds of clouds; each has a sweep of its own, which ends at once while no account is set up."""
     start = ScheduleActionStartWorkflow(StartSweep.run, id=START_SWEEP, task_queue=ids.RUNS_QUEUE)
     await _ensure(client, START_SWEEP, start, timedelta(minutes=1))
     for provider in providers:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 from activities.certificates import CertificateActivities
 from activities.health import HealthActivities
@@ -11,11 +13,13 @@ from activities.hosts import HostActivities
 from activities.names import NameActivities
 from activities.records import RecordActivities
 from activities.servers import ServerActivities
+from domain.errors import Trouble
 from domain.provisioning import (
     AbsenceReport,
     CertificateRequest,
     DestroyCall,
     Destroyed,
+    MoveCall,
     ProvisionOrder,
     QuoteCall,
     Reservation,
@@ -24,7 +28,7 @@ from domain.provisioning import (
 from domain.statuses import DeploymentStatus, DeploymentType, Phase, StepState
 from domain.steps import steps_for
 from workflows._journal import Journal
-from workflows._steps import OperatedRun, RollbackRequested
+from workflows._steps import OperatedRun, RollbackRequested, describe
 
 
 @workflow.defn
@@ -58,6 +62,8 @@ class Provisioning(OperatedRun):
         if place.new_server:
             await self._create_server()
             await self._await_server()
+        if self.order.deployment_type is DeploymentType.SERVER:
+            return await self._activate()
         await self.together(self._publish_dns(), self._prepare_host())
         await self._health_check()
         return await self._activate()
@@ -90,13 +96,39 @@ class Provisioning(OperatedRun):
     async def _reserve_rows(self) -> Reservation:
         place = await self.journal.execute(RecordActivities.reserve, self._call())
         if place.new_server:
-            call = QuoteCall(tier=self.order.tier, inputs=self.inputs, deployment_id=self.order.deployment_id)
-            await self.effect(ServerActivities.quote_server, call, summary="Ask the price")
+            await self._where_there_is_room(self._quote)
         return place
 
+    async def _quote(self) -> None:
+        call = QuoteCall(tier=self.order.tier, inputs=self.inputs, deployment_id=self.order.deployment_id)
+        await self.effect(ServerActivities.quote_server, call, summary="Ask the price")
+
     async def _create_server(self) -> None:
-        await self.step("create_server", lambda: self.effect(ServerActivities.create_server, self._call()),
+        await self.step("create_server", lambda: self._where_there_is_room(self._order),
                         undo=self._destroy_server)  # fmt: skip
+
+    async def _order(self) -> None:
+        await self.effect(ServerActivities.create_server, self._call())
+
+    async def _where_there_is_room(self, ask: Callable[[], Awaitable[None]]) -> None:
+        """Ask, and where a cloud has no room, ask the next place that the order names."""
+        while True:
+            try:
+                return await ask()
+            except ActivityError as error:
+                if describe(error)[0] != Trouble.QUOTA_EXCEEDED or not self.inputs.fallbacks:
+                    raise
+                await self._move(describe(error)[1])
+                if ask != self._quote:
+                    await self._quote()
+
+    async def _move(self, why: str) -> None:
+        there, *others = self.inputs.fallbacks
+        await self.journal.execute(RecordActivities.move, MoveCall(deployment_id=self.order.deployment_id, to=there))
+        before, self.inputs = self.inputs, self.inputs.model_copy(update={**there.model_dump(), "fallbacks": others})
+        self.journal.note("create_server", StepState.NOTE,
+                          f"No room at {before.provider} {before.availability_zone}: {why}; now at {there.provider} "
+                          f"{there.availability_zone}")  # fmt: skip
 
     async def _await_server(self) -> None:
         await self.step("await_server", lambda: self.effect(ServerActivities.await_server, self._call()))
@@ -140,8 +172,12 @@ class Provisioning(OperatedRun):
 
     async def _prove_absence(self) -> AbsenceReport:
         report = AbsenceReport(still_billed=self.destroyed.still_billed, billed_until=self.destroyed.billed_until)
-        for check in (NameActivities.prove_name_absent, *(() if self.destroyed.kept else (
-                ServerActivities.prove_server_absent, HealthActivities.prove_host_silent))):  # fmt: skip
+        bare = self.order.deployment_type is DeploymentType.SERVER
+        for check in (
+            *(() if bare else (NameActivities.prove_name_absent,)),
+            *(() if self.destroyed.kept else (ServerActivities.prove_server_absent,)),
+            *(() if bare or self.destroyed.kept else (HealthActivities.prove_host_silent,)),
+        ):
             proof = await self.undo("prove_absence", lambda check=check: self.effect(check, self._call()))  # type: ignore[misc]
             report.proofs.append(proof)
         return report

@@ -33,7 +33,8 @@ class Termination(OperatedRun):
 
     @workflow.run
     async def run(self, order: TerminationOrder) -> None:
-        await self.step("withdraw_dns", lambda: self.effect(NameActivities.withdraw_dns, self._call()))
+        if order.deployment_type is not DeploymentType.SERVER:
+            await self.step("withdraw_dns", lambda: self.effect(NameActivities.withdraw_dns, self._call()))
         if order.deployment_type is DeploymentType.SHARED:
             await self.step(
                 "remove_application", lambda: self.effect(HostActivities.remove_application, self._call()))  # fmt: skip
@@ -51,10 +52,12 @@ class Termination(OperatedRun):
         gone = not destroyed.kept and self.order.immediately
 
         async def prove() -> None:
-            report.proofs = [await self.effect(NameActivities.prove_name_absent, self._call())]
+            bare = self.order.deployment_type is DeploymentType.SERVER
+            report.proofs = [] if bare else [await self.effect(NameActivities.prove_name_absent, self._call())]
             if gone:
                 report.proofs.append(await self.effect(ServerActivities.prove_server_absent, self._call()))
-                report.proofs.append(await self.effect(HealthActivities.prove_host_silent, self._call()))
+                if not bare:  # which ports a customer had open, nobody knows
+                    report.proofs.append(await self.effect(HealthActivities.prove_host_silent, self._call()))
 
         await self.step("prove_absence", prove)
         return report

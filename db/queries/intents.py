@@ -10,11 +10,12 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Update, func, update
+from sqlalchemy import Update, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.models import ServerIntent, VpsInstance
 from db.queries import inventory
+from domain.provisioning import Placement
 from domain.statuses import IntentState
 
 
@@ -32,7 +33,7 @@ class Listed:
 async def begin_sending(session: AsyncSession, seen: ServerIntent) -> bool:
     """Write that the order is about to leave. False: another try was quicker, or the order was given up meanwhile."""
     ours = update(ServerIntent).where(
-        ServerIntent.id == seen.id, ServerIntent.sends == seen.sends,
+        ServerIntent.id == seen.id, ServerIntent.sends == seen.sends, ServerIntent.provider == seen.provider,
         ServerIntent.state.in_((IntentState.INTENDED, IntentState.SENT)),
     )  # fmt: skip
     taken = ours.values(state=IntentState.SENT, sent_at=func.now(), sends=seen.sends + 1, action_ref=None)
@@ -42,6 +43,21 @@ async def begin_sending(session: AsyncSession, seen: ServerIntent) -> bool:
 async def never_sent(session: AsyncSession, seen: ServerIntent) -> None:
     """Take `begin_sending` back: the order surely bought nothing."""
     await session.execute(_sent(seen).values(state=IntentState.INTENDED, sent_at=None))
+
+
+async def move(session: AsyncSession, deployment_id: uuid.UUID, to: Placement) -> bool:
+    """Point an order that bought nothing at another place. False where something was, or may have been, bought."""
+    query = select(ServerIntent).where(ServerIntent.deployment_id == deployment_id).with_for_update()
+    ours = (await session.execute(query)).scalar_one()
+    account = uuid.UUID(to.provider_id) if to.provider_id else None
+    vps = await session.get_one(VpsInstance, ours.vps_id)
+    if ours.state != IntentState.INTENDED:
+        return (ours.provider, vps.provider_id) == (to.provider, account)  # moved before, by an earlier try
+    # Counted anew: what a cloud was asked before, it has refused.
+    ours.provider, ours.sends = to.provider, 0
+    vps.provider_type, vps.provider_id = to.provider, account
+    vps.location = vps.product_name = None
+    return True
 
 
 async def accepted(session: AsyncSession, seen: ServerIntent, action_ref: str | None) -> None:

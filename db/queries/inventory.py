@@ -99,6 +99,17 @@ async def rows_of(session: AsyncSession, provider: str) -> Rows:
     return Rows(placed=placed, ordered=ordered, expected=expected)
 
 
+async def expected_by_account(session: AsyncSession, provider: str) -> dict[uuid.UUID | None, int]:
+    """How many servers with a name at the cloud should be there, for each account they live at."""
+    query = (
+        select(VpsInstance.provider_id, func.count())
+        .where(VpsInstance.provider_type == provider, VpsInstance.provider_instance_id.is_not(None),
+               VpsInstance.lifecycle.in_(LIVING))
+        .group_by(VpsInstance.provider_id)
+    )  # fmt: skip
+    return {account: int(count) for account, count in await session.execute(query)}
+
+
 async def ledger_of(session: AsyncSession, provider: str) -> list[Entry]:
     rows = await session.execute(_living(provider))
     return [entry_of(row) for row in rows.scalars()]

@@ -63,6 +63,10 @@ async def organization_for(session: AsyncSession, name: str, slug: str) -> Organ
     return row if row.name.casefold() == name.casefold() else None
 
 
+async def organization_exists(session: AsyncSession, organization_id: uuid.UUID) -> bool:
+    return await session.get(Organization, organization_id) is not None
+
+
 async def slug_is_taken(session: AsyncSession, slug: str) -> bool:
     query = select(Deployment.id).where(Deployment.slug == slug, Deployment.ended_at.is_(None))
     return (await session.execute(query)).first() is not None

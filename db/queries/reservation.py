@@ -13,12 +13,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.base import new_id
 from db.models import Deployment, Placement, ServerIntent, VpsInstance
+from db.queries import providers
 from db.queries.runs import DeploymentMissing, load
 from domain import ids
 from domain.provisioning import ServerQuote
 from domain.statuses import DeploymentType, IntentState, Lifecycle
 
 PLACEMENT_LOCK = 7466892
+
+
+class NoAccount(Exception):
+    """The account that was asked for does not exist at that cloud, or was removed."""
 
 
 class NoPlace(Exception):
@@ -68,9 +73,13 @@ async def next_server_name(session: AsyncSession, slug: str) -> str:
 
 
 async def reserve(
-    session: AsyncSession, deployment_id: uuid.UUID, *, provider: str, shared_places: int, base_domain: str
-) -> tuple[VpsInstance, Placement, ServerIntent | None]:
-    """Give the deployment its server row, its place and, for a new server, the intent of ordering it. Repeatable."""
+    session: AsyncSession, deployment_id: uuid.UUID, *, provider: str, provider_id: uuid.UUID | None = None,
+    shared_places: int, base_domain: str,
+) -> tuple[VpsInstance, Placement, ServerIntent | None]:  # fmt: skip
+    """Give the deployment its server row, its place and, for a new server, the intent of ordering it. Repeatable.
+
+    NoAccount where the account that was asked for is none of this provider's.
+    """
     deployment = (
         await session.execute(select(Deployment).where(Deployment.id == deployment_id).with_for_update())
     ).scalar_one()
@@ -86,7 +95,8 @@ async def reserve(
         name = await next_server_name(session, deployment.slug)
         vps = VpsInstance(
             id=new_id(), vps_name=name, vps_hostname=f"{name}.{base_domain}", lifecycle=Lifecycle.PROVISIONING,
-            provider_type=provider, is_shared=shared, max_organizations=shared_places if shared else 1,
+            provider_type=provider, provider_id=await _account(session, provider, provider_id), is_shared=shared,
+            max_organizations=shared_places if shared else 1,
             current_organizations=0, specs={},
         )  # fmt: skip
         session.add(vps)
@@ -103,6 +113,26 @@ async def reserve(
     deployment.vps_id = vps.id
     await session.flush()
     return vps, placement, intent
+
+
+async def _account(session: AsyncSession, provider: str, wanted: uuid.UUID | None) -> uuid.UUID | None:
+    """The account a new server will live at, kept from being removed; None while there is none for this provider."""
+    if wanted is None:
+        found = await providers.standing_for(session, provider, hold=True)
+        return found.id if found else None
+    row = await providers.get(session, wanted, hold=True)
+    if row is None or row.type != provider:
+        raise NoAccount(f"there is no such account at {provider}")
+    return row.id
+
+
+async def settle_account(session: AsyncSession, vps: VpsInstance) -> None:
+    """A server that was reserved before there was an account gets the one there is now, once and for all."""
+    if vps.provider_id is None:
+        account = await _account(session, vps.provider_type, None)
+        unsettled = update(VpsInstance).where(VpsInstance.id == vps.id, VpsInstance.provider_id.is_(None))
+        await session.execute(unsettled.values(provider_id=account).execution_options(synchronize_session=False))
+        await session.refresh(vps)
 
 
 def _ordered_by(intent: ServerIntent | None, deployment_id: uuid.UUID) -> bool:

@@ -185,6 +185,7 @@ class Cloud(Protocol):
     default_availability_zone: str
     default_operating_system: str
     call_limits: tuple[CallLimit, ...]
+    takes_root_password: bool  # in the order; elsewhere cloud-init sets it
     power_actions: frozenset[PowerAction]  # what it can do to a server; another one is InvalidInput(field='action')
 
     def product_for(self, tier: Tier) -> str:

@@ -45,6 +45,7 @@ BASE_URL = "https://api.transip.nl/v6"
 
 class TransIP(Catalogue):
     power_actions = frozenset(wire.POWER)
+    takes_root_password = False
 
     def __init__(
         self,

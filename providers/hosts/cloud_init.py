@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import asyncssh
+import bcrypt
 import yaml
 
 HEADER = "#cloud-config\n"
@@ -57,6 +58,27 @@ def user_data(
             {"path": "/etc/apt/sources.list.d/debian.sources", "content": "", "permissions": "0644"},
         ]
     return HEADER + yaml.safe_dump(document, sort_keys=False, default_flow_style=False, width=4096)
+
+
+def with_root_password(customers: str, password: str) -> str:
+    """The customer's own user data with a root password that must be changed at the first login (X21).
+
+    Where there is user data of any kind, both travel as a cloud-config archive, which takes each part as it is.
+    https://docs.cloud-init.io/en/latest/explanation/format.html (Cloud config archive), module Set Passwords.
+    """
+    hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(12)).decode()
+    document = {
+        "ssh_pwauth": True,
+        "disable_root": False,
+        "chpasswd": {"expire": True, "users": [{"name": "root", "password": hashed, "type": "hash"}]},
+        # Written before sshd starts.
+        "write_files": [{"path": "/etc/ssh/sshd_config.d/10-root-password.conf", "content": "PermitRootLogin yes\n"}],
+    }
+    if not customers:
+        return HEADER + yaml.safe_dump(document, sort_keys=False)
+    parts = [{"type": "text/cloud-config", "content": HEADER + yaml.safe_dump(document, sort_keys=False)},
+             {"content": customers}]  # fmt: skip
+    return "#cloud-config-archive\n" + yaml.safe_dump(parts, sort_keys=False)
 
 
 def _ended(text: str) -> str:

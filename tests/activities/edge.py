@@ -22,6 +22,7 @@ from domain.config import RunConfig
 from domain.provisioning import CertificateRequest, StepCall
 from providers.acme.client import AcmeClient
 from providers.dns.powerdns import PowerDNS
+from tests.clouds import FixedClouds
 from tests.providers.acme.requests import make_csr
 from tests.providers.dns.servers import Ca, NameServer, authority, name_server
 
@@ -40,7 +41,9 @@ class Edge:
 
     def use(self, dns: PowerDNS, acme: AcmeClient, servers: tuple[str, ...]) -> None:
         config = RunConfig(base_domain="slipway.test", dns_servers=servers, dns_ttl=60)
-        self.deps = Deps(config=config, db=self.db, keys=self.keys, dns=dns, acme=acme, blueprints=None)  # type: ignore[arg-type]
+        self.deps = Deps(
+            config=config, db=self.db, keys=self.keys, clouds=FixedClouds(), dns=dns, acme=acme, blueprints=None
+        )  # type: ignore[arg-type]
         self.names = NameActivities(self.deps)
         self.certificates = CertificateActivities(self.deps)
 

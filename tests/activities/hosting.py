@@ -31,6 +31,7 @@ from sandbox.dns_server import DnsConfig, DnsServer
 from sandbox.hosts.driver import HostSpec
 from sandbox.hosts.emulated import EmulatedDriver
 from sandbox.hosts.emulated.machine import Machine
+from tests.clouds import FixedClouds
 from tests.journal import no_events
 from tests.providers.hosts.conftest import BLUEPRINTS, POOL, Authority
 
@@ -139,7 +140,7 @@ async def hosting(db: Database, keys: KeyRing, authority: Authority, folder: Pat
             registry_password="registry-pass-word", ssh_port=driver.ports.ssh, http_port=driver.ports.http,
             https_port=driver.ports.https, dns_servers=tuple(server.dns), trust_file=str(authority.file),
         )  # fmt: skip
-        deps = Deps(config=config, db=db, keys=keys, dns=dns, acme=None, blueprints=BLUEPRINTS)  # type: ignore[arg-type]
+        deps = Deps(config=config, db=db, keys=keys, clouds=FixedClouds(), dns=dns, acme=None, blueprints=BLUEPRINTS)  # type: ignore[arg-type]
         made = Hosting(deps, driver, authority, f"h{uuid.uuid4().hex[:8]}")
         await made.open()
         yield made

@@ -28,6 +28,7 @@ from domain.config import RunConfig
 from domain.errors import Trouble
 from domain.provisioning import DestroyCall, QuoteCall, RunInputs, StepCall
 from domain.statuses import IntentState, Lifecycle, Tier
+from tests.clouds import FixedClouds
 from tests.journal import no_events
 from tests.sandbox.transip.emulator import Emulator, emulator
 
@@ -41,7 +42,7 @@ class Shop:
         self.cloud = cloud
         self.client = cloud.client(late_accept_window=WINDOW, poll_interval=0.05)
         self.deps = Deps(
-            config=RunConfig(base_domain="slipway.test"), db=db, keys=keys, clouds={"transip": self.client},
+            config=RunConfig(base_domain="slipway.test"), db=db, keys=keys, clouds=FixedClouds(transip=self.client),
             dns=None, acme=None, blueprints=None,  # type: ignore[arg-type] - no such calls here
         )  # fmt: skip
         self.servers = ServerActivities(self.deps)

@@ -32,6 +32,7 @@ from db.session import Database
 from domain.config import RunConfig
 from providers.cloud.transip import TransIP
 from sandbox.transip.app import RUN_HEADER
+from tests.clouds import FixedClouds
 from tests.faults import mutations
 from tests.faults.outside import Outside
 from tests.faults.story import LATE_ACCEPT_WINDOW, POLICY, POLL_INTERVAL
@@ -81,7 +82,7 @@ async def serve(config: Config) -> None:
     deps = Deps(
         config=RunConfig(base_domain="slipway.test", policy=POLICY),
         db=Database(config.database, pool_min=5, pool_max=30), keys=KeyRing.parse(config.keys),
-        clouds={"transip": cloud}, dns=None, acme=None, blueprints=None,  # type: ignore[arg-type] - emulated
+        clouds=FixedClouds(transip=cloud), dns=None, acme=None, blueprints=None,  # type: ignore[arg-type] - emulated
     )  # fmt: skip
     outside = Outside(deps)
     emulated = {"hosts": outside.hosts(), "edge": outside.edge()}

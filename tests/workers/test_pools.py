@@ -12,6 +12,8 @@ from db.session import Database
 from domain import ids
 from domain.config import RunConfig
 from domain.provisioning import RunPolicy
+from domain.servers import SERVED
+from providers.cloud.registry import CLOUDS
 from workers.pools import POOLS, WORKFLOWS
 from workflows._options import ACTIVITIES, activity_options
 
@@ -20,18 +22,24 @@ from workflows._options import ACTIVITIES, activity_options
 def deps() -> Deps:
     nothing = cast(Any, SimpleNamespace())
     unused = Database("postgresql+psycopg://nobody@127.0.0.1:1/nothing")  # connects on first use, so never
-    return Deps(config=RunConfig(), db=unused, keys=nothing, dns=nothing, acme=nothing, blueprints=nothing)
+    return Deps(
+        config=RunConfig(), db=unused, keys=nothing, clouds=nothing, dns=nothing, acme=nothing, blueprints=nothing
+    )
 
 
 def test_every_remote_activity_is_served_on_the_queue_its_options_name(deps: Deps) -> None:
     served = {
-        activity.__name__: pool.queue
+        (activity.__name__, pool.queue)
         for pool in POOLS.values()
         for activity in pool.activities(deps)
         if not pool.workflows
     }
-    wanted = {name: activity_options(name, "transip", RunPolicy())["task_queue"] for name in ACTIVITIES}
+    wanted = {(name, activity_options(name, kind, RunPolicy())["task_queue"]) for name in ACTIVITIES for kind in SERVED}
     assert served == wanted
+
+
+def test_every_cloud_with_a_client_has_a_pool() -> None:
+    assert set(CLOUDS) <= set(SERVED)
 
 
 def test_workflows_run_on_their_queue_and_have_distinct_names() -> None:

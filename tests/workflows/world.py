@@ -44,6 +44,7 @@ from domain.provisioning import (
 from domain.starting import provisioning_start
 from domain.statuses import DeploymentType, IntentState, Lifecycle, Tier
 from temporal import sandbox_runner
+from tests.clouds import FixedClouds
 from workers.pools import WORKFLOWS
 from workflows.provisioning import Provisioning
 
@@ -59,7 +60,8 @@ class World:
         self.db = db
         self.deps = Deps(
             config=RunConfig(base_domain="slipway.test", shared_places=2), db=db, keys=keys,
-            dns=None, acme=None, blueprints=None,  # type: ignore[arg-type] - rows only
+            clouds=FixedClouds(), dns=None, acme=None,
+            blueprints=None,  # type: ignore[arg-type] - rows only
         )  # fmt: skip
         self.calls: list[str] = []
         self.inputs: dict[str, RunInputs] = {}
@@ -205,7 +207,7 @@ class World:
 
     def workers(self, client: Client, **runs: Any) -> list[Worker]:
         records, sweeps = self.records_class(self.deps), SweepActivities(self.deps)
-        rows = [records.record, records.reserve, records.preview,
+        rows = [records.record, records.reserve, records.move, records.preview,
                 records.activate, records.release, sweeps.start_unstarted]  # fmt: skip
         remote = [self.quote_server, self.create_server, self.await_server, self.set_up_server, self.destroy_server,
                   self.sweep_inventory, self.prove_server_absent, self.prove_name_absent, self.prove_host_silent,
@@ -214,10 +216,13 @@ class World:
             Worker(client, task_queue=ids.RUNS_QUEUE, workflows=list(WORKFLOWS), activities=rows,
                    workflow_runner=sandbox_runner(), **runs),
             *(Worker(client, task_queue=queue, activities=remote)
-              for queue in (ids.cloud_queue("transip"), ids.HOSTS_QUEUE, ids.EDGE_QUEUE)),
+              for queue in (ids.cloud_queue("transip"), ids.cloud_queue("digitalocean"), ids.HOSTS_QUEUE,
+                            ids.EDGE_QUEUE)),
         ]  # fmt: skip
 
-    async def order(self, slug: str, kind: str = "dedicated", **policy: float) -> ProvisionOrder:
+    async def order(
+        self, slug: str, kind: str = "dedicated", inputs: RunInputs | None = None, **policy: float
+    ) -> ProvisionOrder:
         """Commit the rows of an order, as the front door does."""
         async with self.db.begin() as session:
             organization = Organization(id=new_id(), name=slug.title(), slug=slug)
@@ -231,7 +236,7 @@ class World:
             session.add(row)
         return ProvisionOrder(
             deployment_id=str(row.id), slug=slug, fqdn=row.assigned_subdomain, deployment_type=DeploymentType(kind),
-            tier=Tier.PROFESSIONAL, policy=RunPolicy(**policy),
+            tier=Tier.PROFESSIONAL, policy=RunPolicy(**policy), inputs=inputs or RunInputs(),
         )  # fmt: skip
 
     async def start(self, client: Client, order: ProvisionOrder, **options: Any) -> WorkflowHandle[Provisioning, str]:

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from domain.servers import PowerAction
 from domain.statuses import Tier
 from providers.cloud.base import Cloud, OrderReceipt
 from providers.cloud.transip import TransIP
@@ -41,6 +42,8 @@ Call = Callable[[TransIP], Awaitable[Any]]
 CALLS: dict[tuple[str, str], Call] = {
     ("GET", "/api-test"): lambda c: c.verify_credentials(),
     ("GET", "/products"): lambda c: c.price("example-product-name"),
+    ("GET", "/products/{}/elements"): lambda c: c.sizes(),
+    ("PATCH", "/vps/{}"): lambda c: c.power("example-vps", PowerAction.POWER_ON),
     ("GET", "/availability-zones"): lambda c: c._read("/availability-zones"),
     ("GET", "/operating-systems"): lambda c: c._read("/operating-systems"),
     ("GET", "/actions"): lambda c: c.order_in_progress(OrderReceipt()),
@@ -57,7 +60,7 @@ CALLS: dict[tuple[str, str], Call] = {
 
 def call_of(item: dict[str, Any]) -> tuple[str, str]:
     path = (item["request"].get("path") or item["request"]["url"].removeprefix(BASE)).partition("?")[0]
-    path = re.sub(r"^(/(?:vps|actions|domains))/[^/]+", r"\1/{}", path)
+    path = re.sub(r"^(/(?:vps|actions|domains|products))/[^/]+", r"\1/{}", path)
     return item["request"]["method"], path
 
 
@@ -101,6 +104,7 @@ EXPECTED: list[tuple[str, type[ProviderError]]] = [
     ("is blocked", Conflict),
     ("customer locked", Conflict),
     ("not found", NotFound),
+    ("does not exist", NotFound),
     ("32 characters maximum", InvalidInput),
     ("not a valid cancellation time", InvalidInput),
 ]
