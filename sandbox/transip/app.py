@@ -1,43 +1,37 @@
-"""TransIP's REST API v6 as an ASGI application: the way of every call, from faults over the token to its route.
-
-Behind it are real hosts of a driver; in front of it the product's own client, which knows of no sandbox.
-"""
+"""TransIP's REST API v6 as an ASGI application: over the token and the rate limit to its route."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
+import json
+import math
 import re
 import time
-from collections import deque
 from pathlib import Path
-from typing import Any
 
+from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
-from starlette.types import Message, Receive, Scope, Send
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
 
-from sandbox.faults.effects import Effect
-from sandbox.faults.machine import Machine
+from sandbox.clouds.front import RUN_HEADER, CloudApp, adding, inner
+from sandbox.clouds.rates import Rates, Window
+from sandbox.clouds.store import Store
+from sandbox.faults.machine import Call, Machine
 from sandbox.hosts.driver import HostDriver
 from sandbox.transip import wire
-from sandbox.transip.admin import LOOPBACK, Admin
-from sandbox.transip.faults import GARBAGE, Faults, again, call_of, cut, handled_unheard, send_error, send_text
 from sandbox.transip.general import General
 from sandbox.transip.machines import Machines
-from sandbox.transip.rates import Rates
 from sandbox.transip.records import Action, Invoice, Limits, Timings, Vps
 from sandbox.transip.servers import Servers
-from sandbox.transip.store import Store
 from sandbox.transip.tokens import Authority
 from sandbox.transip.wire import Refusal
 
-PREFIX = "/v6"
-REMEMBERED_CALLS = 2000
-# Names the run a call is made for, so that its faults can be drawn from that run's seed. No product sends it.
-RUN_HEADER = b"x-sandbox-run"
+__all__ = ["RUN_HEADER", "TransipApp", "create_transip_app"]
+
+TOO_MANY = "Rate limit exceeded"
+WINDOW = "requests"
 
 
 def create_transip_app(
@@ -51,8 +45,7 @@ def create_transip_app(
 ) -> TransipApp:
     """`accounts` maps logins to PEM public keys; `machine` draws faults for the runs that calls name.
 
-    The application opens the driver when it starts up (ASGI lifespan) and closes it when it shuts down; everything it
-    must remember lies in `state_dir`.
+    Everything the application must remember lies in `state_dir`.
     """
     for login in accounts:
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,24}", login):
@@ -60,149 +53,81 @@ def create_transip_app(
     return TransipApp(state_dir, driver, accounts, timings or Timings(), limits or Limits(), machine)
 
 
-class TransipApp:
+class TransipApp(CloudApp[Vps, Invoice]):
+    prefix = "/v6"
+    garbage = '{"vpss": [{"name": "half-an-ans'
+
     def __init__(
         self, state_dir: Path, driver: HostDriver, accounts: dict[str, str], timings: Timings, limits: Limits,
         machine: Machine | None,
     ) -> None:  # fmt: skip
-        self._drawn = machine
-        self._driver = driver
-        self._store = Store(state_dir / "transip.sqlite3")
-        self._authority = Authority(self._store, state_dir / "token-key.pem", accounts)
-        self._machines = Machines(self._store, driver, timings)
-        self._faults = Faults(self._store)
-        self._rates = Rates(limits)
-        self._calls: deque[dict[str, Any]] = deque(maxlen=REMEMBERED_CALLS)
-        self._admin = Admin(self._store, driver, self._faults, self._authority, self._calls).app()
+        store = Store(state_dir / "transip.sqlite3")
+        machines = Machines(store, driver, timings)
+        super().__init__(store, driver, machines, Vps, Invoice, machine)
+        self._authority = Authority(store, state_dir / "token-key.pem", accounts)
+        self._window = Window(count=limits.requests, seconds=limits.window)
+        self._rates = Rates()
+        self._admin.add("/vps/{name}/{verb}", self._block)
+        self._admin.add("/tokens/revoke", self._revoke)
         self._routes = Starlette(
-            routes=General(self._store).routes() + Servers(self._store, self._machines, timings).routes(),
+            routes=General(store).routes() + Servers(store, machines, timings).routes(),
             exception_handlers={Refusal: _refuse, HTTPException: _refuse_route},
         )
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
-        elif scope["type"] != "http":
-            raise ValueError(f"the sandbox speaks HTTP, not {scope['type']}")
-        elif scope["path"].startswith("/_sandbox/"):
-            if (scope.get("client") or ("",))[0] in LOOPBACK:
-                await self._admin(scope, receive, send)
-            else:
-                await send_error(send, 404, "Not found", {})
-        elif scope["path"].startswith(f"{PREFIX}/"):
-            await self._faulty(scope, receive, send)
-        else:
-            await send_error(send, 404, "Not found", {})
+    def call_of(self, method: str, path: str) -> Call:
+        if path == "/auth":
+            return Call.AUTH
+        if path == "/vps":
+            return Call.ORDER if method == "POST" else Call.LIST
+        if re.fullmatch(r"/vps/[^/]+", path):
+            return {"GET": Call.SHOW, "DELETE": Call.CANCEL}.get(method, Call.CHANGE)
+        return Call.READ
 
-    async def _lifespan(self, receive: Receive, send: Send) -> None:
-        await receive()
-        try:
-            await self._machines.open()
-        except Exception as error:
-            await send({"type": "lifespan.startup.failed", "message": repr(error)})
-            raise
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        await self._machines.close()
-        self._store.close()
-        await send({"type": "lifespan.shutdown.complete"})
+    def error(self, status: int, text: str) -> str:
+        """An empty sentence gives an empty body, as real answers may have."""
+        return json.dumps({"error": text})
 
-    def servers_of(self, run: str) -> list[Vps]:
-        """Every server a run ever ordered: also what is not listed yet and what is gone."""
-        return [vps for vps in self._store.all(Vps) if vps.run == run]
+    def limited(self, seconds: float) -> tuple[str, dict[str, str]]:
+        return TOO_MANY, {**self._headers(""), **_reset(time.time() + seconds), "X-Rate-Limit-Remaining": "0"}
 
-    def living(self) -> list[Vps]:
-        """Servers of all runs that are or will be, and that nobody has cancelled."""
-        return [vps for vps in self._store.all(Vps) if vps.phase not in {"ending", "gone"} and vps.cancelled is None]
+    def records(self) -> dict[str, list[BaseModel]]:
+        return {"vpss": [*self._store.all(Vps)], "actions": [*self._store.all(Action)], "invoices": [*self.invoices()]}
 
-    def invoices(self) -> list[Invoice]:
-        return self._store.all(Invoice)
+    def erase(self, server: Vps) -> None:
+        for action in self._store.all(Action):
+            if server.name == action.resource or server.order == action.uuid:
+                self._store.delete(Action, action.uuid)
+        for invoice in self.invoices():
+            if invoice.vps == server.name:
+                self._store.delete(Invoice, invoice.number)
 
-    async def forget(self, run: str) -> None:
-        """Forget a run's servers, as if they had never been: a batch of thousands must not drag them all along."""
-        names = {vps.name: vps.order for vps in self.servers_of(run)}
-        with self._store.transaction():
-            for name in names:
-                self._store.delete(Vps, name)
-            for action in self._store.all(Action):
-                if action.resource in names or action.uuid in names.values():
-                    self._store.delete(Action, action.uuid)
-            for invoice in self._store.all(Invoice):
-                if invoice.vps in names:
-                    self._store.delete(Invoice, invoice.number)
-        for name in names:
-            self._machines.leave(name)
-            await self._driver.destroy(name)
-
-    async def _faulty(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The call as the network and the front of the cloud let it through."""
-        path = scope["path"].removeprefix(PREFIX)
-        run = dict(scope["headers"]).get(RUN_HEADER, b"").decode()
-        call = {"at": time.time(), "method": scope["method"], "path": path, "status": None, "fault": None}
-        self._calls.append(call)
-        fault: Effect | None = self._faults.take(scope["method"], path)
-        if fault is None and self._drawn is not None:
-            fault = self._drawn.take(run, call_of(scope["method"], path))
-        call["fault"] = fault.do if fault else None
-        # A client that dies while it asks needs no answer.
-        with contextlib.suppress(ClientDisconnect):
-            await self._meet(fault, {**scope, "run": run, "fault": fault}, receive, _noting(call, send), call)
-
-    async def _meet(
-        self, fault: Effect | None, scope: Scope, receive: Receive, send: Send, call: dict[str, Any]
-    ) -> None:
-        if fault is None or fault.do in {"delay", "hide", "late"}:
-            if fault is not None and fault.do == "delay":
-                await asyncio.sleep(fault.seconds)
-            await self._handle(scope, receive, send)
-        elif fault.do == "duplicate":
-            request = Request(scope, receive)
-            body = await request.body()
-            await handled_unheard(self._handle, scope, again(body, receive))
-            await self._handle({**scope, "twin": True}, again(body, receive), send)
-        elif fault.do == "lose_answer":
-            call["status"] = await handled_unheard(self._handle, scope, receive)
-            await cut(receive)
-        elif fault.do == "lose_request":
-            await cut(receive)
-        else:
-            if fault.handled:
-                await handled_unheard(self._handle, scope, receive)
-            await self._break(fault, send)
-
-    async def _break(self, fault: Effect, send: Send) -> None:
-        if fault.do == "garbage":
-            kind = "text/html" if fault.body.startswith("<") else "application/json"
-            await send_text(send, 200, fault.body or GARBAGE, headers=fault.headers, kind=kind)
-        elif fault.do == "rate_limit":
-            headers = self._rates.headers("", reset=time.time() + fault.seconds)
-            await send_error(send, 429, "Rate limit exceeded", {**headers, "X-Rate-Limit-Remaining": "0"})
-        elif fault.body.startswith("<"):
-            await send_text(send, fault.status, fault.body, headers=fault.headers, kind="text/html")
-        else:
-            await send_error(send, fault.status, fault.body, fault.headers)
-
-    async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The call as the cloud handles it: token, rate limit, route. `/auth` has neither of the first two."""
-        request, path = Request(scope, receive), scope["path"].removeprefix(PREFIX)
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Token, rate limit, route. `/auth` has neither of the first two."""
+        path = scope["path"].removeprefix(self.prefix)
         try:
             if path == "/auth":
-                await (await self._auth(request))(scope, receive, send)
+                await (await self._auth(Request(scope, receive)))(scope, receive, send)
                 return
-            token = self._authority.check(request.headers.get("Authorization", ""))
+            token = self._authority.check(Request(scope).headers.get("Authorization", ""))
         except Refusal as error:
-            headers = {} if path == "/auth" else self._rates.headers("")
-            await send_error(send, error.status, error.text, headers)
+            headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
+            await self.send_error(send, error.status, error.text, headers)
             return
-        if not self._rates.admit(token.login):
-            await send_error(send, 429, "Rate limit exceeded", self._rates.headers(token.login))
-            return
-        send = _adding(self._rates.headers(token.login), send)
-        if token.read_only and scope["method"] != "GET":
-            await send_error(send, 403, "Your access token is read-only", {})
-            return
-        inner = {**scope, "path": path, "raw_path": path.encode(), "root_path": "", "login": token.login}
-        await self._routes(inner, receive, send)
+        full = self._rates.admit(token.login, {WINDOW: self._window})
+        headers = self._headers(token.login)
+        if full is not None:
+            await self.send_error(send, 429, TOO_MANY, headers)
+        elif token.read_only and scope["method"] != "GET":
+            await self.send_error(send, 403, "Your access token is read-only", headers)
+        else:
+            await self._routes(inner(scope, self.prefix, login=token.login), receive, adding(headers, send))
+
+    def _headers(self, login: str) -> dict[str, str]:
+        return {
+            "X-Rate-Limit-Limit": str(self._window.count),
+            "X-Rate-Limit-Remaining": str(self._rates.left(login, WINDOW, self._window)),
+            **_reset(self._rates.reset(login, WINDOW, self._window)),
+        }
 
     async def _auth(self, request: Request) -> Response:
         if request.method != "POST":
@@ -211,6 +136,22 @@ class TransipApp:
         body = await wire.body_of(request)
         token = self._authority.issue(raw, body, request.headers.get("Signature", ""))
         return wire.answer({"token": token}, 201)
+
+    async def _block(self, request: Request) -> Response:
+        """What TransIP's staff may do to a server: `block` and `unblock`."""
+        vps = self._store.get(Vps, request.path_params["name"])
+        verb = request.path_params["verb"]
+        if vps is None or verb not in {"block", "unblock"}:
+            raise HTTPException(404)
+        self._store.put(vps.name, vps.model_copy(update={"blocked": verb == "block"}))
+        return Response(status_code=204)
+
+    async def _revoke(self, request: Request) -> Response:
+        return JSONResponse({"revoked": self._authority.revoke_all()})
+
+
+def _reset(at: float) -> dict[str, str]:
+    return {"X-Rate-Limit-Reset": str(math.ceil(at))}
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
@@ -221,23 +162,3 @@ async def _refuse(request: Request, error: Exception) -> Response:
 async def _refuse_route(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return wire.answer({"error": str(error.detail)}, error.status_code)
-
-
-def _noting(call: dict[str, Any], send: Send) -> Send:
-    async def noting(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            call["status"] = message["status"]
-        await send(message)
-
-    return noting
-
-
-def _adding(headers: dict[str, str], send: Send) -> Send:
-    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-
-    async def adding(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message.get("headers", []), *raw]}
-        await send(message)
-
-    return adding

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 import time
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from sandbox.clouds import keys
+from sandbox.clouds.store import Store
 from sandbox.transip import catalogue, wire
 from sandbox.transip.records import Action, SshKey
-from sandbox.transip.store import Store
 from sandbox.transip.wire import Refusal
 
 
@@ -132,9 +130,6 @@ class General:
 
 def fingerprint(key: str) -> str:
     """MD5 of the key's blob, as TransIP shows it; empty for what is no key."""
-    parts = key.split()
-    try:
-        blob = base64.b64decode(parts[1], validate=True) if len(parts) > 1 else b""
-    except (binascii.Error, ValueError):
-        blob = parts[1].encode()  # the documentation's own example is cut in the middle
-    return ":".join(f"{byte:02x}" for byte in hashlib.md5(blob).digest()) if blob else ""
+    # The documentation's own example is cut in the middle: what is no base64 is taken as it is.
+    blob = keys.blob_of(key) or "".join(key.split()[1:2]).encode()
+    return keys.fingerprint(blob) if blob else ""

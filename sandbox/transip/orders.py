@@ -10,10 +10,10 @@ from typing import Any
 
 from starlette.types import Scope
 
-from sandbox.faults.effects import Effect
+from sandbox.clouds.front import ordered
+from sandbox.clouds.store import Store
 from sandbox.transip import catalogue
 from sandbox.transip.records import Action, Invoice, Timings, Vps
-from sandbox.transip.store import Store
 from sandbox.transip.wire import Refusal, text_of, texts_of
 
 MAX_INSTALL_TEXT = 48 * 1024
@@ -31,19 +31,15 @@ def place(
     if test:
         return "", []
     now, names = time.time(), []
-    fault: Effect = scope.get("fault") or Effect(do="late")
-    appears_at = now + timings.appear + fault.appear + (fault.seconds if scope.get("twin") else 0)
+    when = ordered(scope, timings.appear, timings.create + timings.install)
     with store.transaction():
         action = Action(login=login, name="Vps.order", started_at=now)
         store.put(action.uuid, action)
         for draft in drafts:
             name = f"{login}-vps{store.next(f'vps {login}')}"
             names.append(name)
-            vps = Vps(name=name, login=login, order=action.uuid, action=action.uuid, ordered_at=now,
-                      appears_at=appears_at, run=scope.get("run", ""),
-                      listed_at=appears_at + fault.unlisted if fault.unlisted else 0,
-                      unlocks_at=appears_at + timings.create + timings.install + fault.locked if fault.locked else 0,
-                      **{**draft, "hostname": draft["hostname"] or name})  # fmt: skip
+            vps = Vps(name=name, login=login, order=action.uuid, action=action.uuid,
+                      **{**when, **draft, "hostname": draft["hostname"] or name})  # fmt: skip
             store.put(name, vps)
             _invoice(store, vps, now)
     return action.uuid, names

@@ -7,20 +7,11 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from sandbox.faults.effects import Effect
-
-Phase = Literal["ordered", "created", "installing", "active", "ending", "gone"]
-PowerAction = Literal["start", "stop", "reset"]
+from sandbox.clouds import records
 
 
-class Timings(BaseModel):
-    """Seconds between the states of a server; the real cloud takes minutes for what takes seconds here."""
-
+class Timings(records.Timings):
     appear: float = 3.0  # from the order until the server is listed
-    create: float = 1.0  # listed, without an address
-    install: float = 3.0  # at least this long; the host's own birth may take longer
-    power: float = 0.5
-    destroy: float = 1.0
     contract: float = 30 * 86400.0  # length of a contract period
 
 
@@ -31,36 +22,25 @@ class Limits(BaseModel):
     window: float = 900.0
 
 
-class Vps(BaseModel):
-    name: str
+class Vps(records.Server):
     uuid: str = Field(default_factory=lambda: str(uuid.uuid4()))
     login: str
     order: str  # uuid of the order's action
-    phase: Phase = "ordered"
     product: str
     operating_system: str
     availability_zone: str
     description: str | None = None
-    tags: list[str] = []
-    addons: list[str] = []
-    hostname: str
-    user_data: str = Field("", repr=False)
-    ssh_keys: list[str] = []
-    ordered_at: float
-    appears_at: float
-    created_at: float | None = None
-    installing_at: float | None = None
-    address: str | None = None
+    tags: list[str] = Field(default_factory=list)
+    addons: list[str] = Field(default_factory=list)
     mac: str = ""
     blocked: bool = False
     customer_locked: bool = False
-    power: PowerAction | None = None  # asked for and not done yet
     action: str | None = None  # uuid of the running action, which is the lock
     cancelled: Literal["end", "immediately"] | None = None
-    ends_at: float | None = None
-    run: str = ""  # who ordered it, where the call named a run
-    listed_at: float = 0  # a list lacks it until then
-    unlocks_at: float = 0  # its installation's lock lasts at least until then
+
+    @property
+    def living(self) -> bool:
+        return super().living and self.cancelled is None
 
 
 class Action(BaseModel):
@@ -104,21 +84,3 @@ class Token(BaseModel):
     expires_at: float
     read_only: bool
     revoked: bool = False
-
-
-class Fault(Effect):
-    """A rule: what goes wrong with the next `times` calls that match; `times` None means with all of them."""
-
-    id: int = 0
-    match: FaultMatch = Field(default_factory=lambda: FaultMatch())
-    times: int | None = Field(1, ge=1)
-
-
-class FaultMatch(BaseModel):
-    """Regular expressions: `method` matches whole, `path` anywhere in the path, with or without /v6."""
-
-    method: str = ".*"
-    path: str = ".*"
-
-
-Fault.model_rebuild()

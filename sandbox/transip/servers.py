@@ -9,13 +9,12 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import Scope
 
-from sandbox.faults.effects import Effect
+from sandbox.clouds.front import seen_late
+from sandbox.clouds.store import Store
 from sandbox.transip import catalogue, orders, wire
 from sandbox.transip.machines import Machines
 from sandbox.transip.records import Timings, Vps
-from sandbox.transip.store import Store
 from sandbox.transip.wire import Refusal
 
 POWER = ("start", "stop", "reset")
@@ -45,7 +44,7 @@ class Servers:
 
     async def index(self, request: Request) -> Response:
         wanted = {tag for tag in request.query_params.get("tags", "").split(",") if tag}
-        found = [vps for vps in self._visible(request) if wanted <= set(vps.tags) and _listed(vps, request.scope)]
+        found = [vps for vps in self._visible(request) if wanted <= set(vps.tags) and not seen_late(vps, request.scope)]
         shown = [wire.vps(vps, await self._machines.status(vps)) for vps in found]
         return wire.read(request, vpss=wire.page_of(request, shown))
 
@@ -157,13 +156,6 @@ class Servers:
             raise Refusal(409, f"VPS '{vps.name}' has an action running, no modification is allowed")
         if vps.customer_locked and not unlocking:
             raise Refusal(409, f"VPS '{vps.name}' is customer locked, no modification is allowed")
-
-
-def _listed(vps: Vps, scope: Scope) -> bool:
-    """A list may be behind, and may lack what lives: neither says anything about the server."""
-    fault: Effect | None = scope.get("fault")
-    hidden = fault is not None and fault.do == "hide" and scope.get("run", "") in {"", vps.run}
-    return not hidden and vps.listed_at <= time.time()
 
 
 def _gateway(address: str) -> str:

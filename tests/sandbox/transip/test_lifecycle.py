@@ -6,8 +6,9 @@ import httpx
 import pytest
 
 from providers.errors import Transient
-from sandbox.transip.records import Fault, FaultMatch, Timings
-from sandbox.transip.store import Store
+from sandbox.clouds.records import Fault, FaultMatch
+from sandbox.clouds.store import Store
+from sandbox.transip.records import Timings
 from tests.sandbox.transip.emulator import LOGIN, QUICK, TOKEN, Emulator, emulator, order, until
 from tests.sandbox.transip.memory_driver import MemoryDriver
 

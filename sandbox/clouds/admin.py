@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
@@ -15,12 +14,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
+from sandbox.clouds.faults import Faults
+from sandbox.clouds.records import Fault
 from sandbox.hosts.driver import FaultKind, HostDriver, Modelled
-from sandbox.transip.faults import Faults
-from sandbox.transip.records import Action, Fault, Invoice, Vps
-from sandbox.transip.store import Store
-from sandbox.transip.tokens import Authority
 
 HOST_VERBS = ("kill", "stop", "start", "unplug", "plug")
 LOOPBACK = {"127.0.0.1", "::1"}
@@ -37,47 +35,42 @@ class HostFault(BaseModel, extra="forbid"):
 
 
 class Admin:
-    def __init__(
-        self, store: Store, driver: HostDriver, faults: Faults, authority: Authority, calls: deque[dict[str, Any]]
-    ) -> None:
-        self._store = store
+    """An ASGI application; only for calls from this machine. `told` are the records of the cloud."""
+
+    root = "/_sandbox"
+
+    def __init__(self, driver: HostDriver, faults: Faults, told: Callable[[], dict[str, Any]]) -> None:
         self._driver = driver
         self._faults = faults
-        self._authority = authority
-        self._calls = calls
-
-    def app(self) -> Starlette:
-        root = "/_sandbox"
-        return Starlette(
+        self._told = told
+        self._app = Starlette(
             routes=[
-                Route(f"{root}/state", self.state, methods=["GET"]),
-                Route(f"{root}/faults", self.list_faults, methods=["GET"]),
-                Route(f"{root}/faults", self.add_fault, methods=["POST"]),
-                Route(f"{root}/faults", self.clear_faults, methods=["DELETE"]),
-                Route(f"{root}/hosts/{{name}}", self.look_at_host, methods=["GET"]),
-                Route(f"{root}/hosts/{{name}}/fault", self.harm_host, methods=["POST"]),
-                Route(f"{root}/hosts/{{name}}/fault", self.heal_host, methods=["DELETE"]),
-                Route(f"{root}/hosts/{{name}}/{{verb}}", self.host, methods=["POST"]),
-                Route(f"{root}/vps/{{name}}/{{verb}}", self.block, methods=["POST"]),
-                Route(f"{root}/tokens/revoke", self.revoke, methods=["POST"]),
+                Route(f"{self.root}/state", self.state, methods=["GET"]),
+                Route(f"{self.root}/faults", self.list_faults, methods=["GET"]),
+                Route(f"{self.root}/faults", self.add_fault, methods=["POST"]),
+                Route(f"{self.root}/faults", self.clear_faults, methods=["DELETE"]),
+                Route(f"{self.root}/hosts/{{name}}", self.look_at_host, methods=["GET"]),
+                Route(f"{self.root}/hosts/{{name}}/fault", self.harm_host, methods=["POST"]),
+                Route(f"{self.root}/hosts/{{name}}/fault", self.heal_host, methods=["DELETE"]),
+                Route(f"{self.root}/hosts/{{name}}/{{verb}}", self.host, methods=["POST"]),
             ]
         )
 
+    def add(self, path: str, endpoint: Callable[[Request], Any]) -> None:
+        """A POST that only this cloud knows."""
+        self._app.router.routes.append(Route(f"{self.root}{path}", endpoint, methods=["POST"]))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
+
     async def state(self, request: Request) -> Response:
-        """`vpss` also holds what is not listed yet and what is gone; `invoices` is what was paid."""
+        """The cloud's records, also of what is not listed yet and what is gone; `invoices` is what was paid.
+
+        `hosts` are those of the driver, which clouds of one sandbox share.
+        """
         hosts = {name: await self._driver.power(name) for name in await self._driver.names()}
-        shown = [vps.model_dump(exclude={"user_data"}) for vps in self._store.all(Vps)]
-        return JSONResponse(
-            {
-                "now": time.time(),
-                "vpss": shown,
-                "actions": [action.model_dump() for action in self._store.all(Action)],
-                "invoices": [invoice.model_dump() for invoice in self._store.all(Invoice)],
-                "faults": [fault.model_dump() for fault in self._faults.all()],
-                "calls": [*self._calls],
-                "hosts": hosts,
-            }
-        )
+        faults = [fault.model_dump() for fault in self._faults.all()]
+        return JSONResponse({"now": time.time(), **self._told(), "faults": faults, "hosts": hosts})
 
     async def list_faults(self, request: Request) -> Response:
         return JSONResponse({"faults": [fault.model_dump() for fault in self._faults.all()]})
@@ -125,18 +118,6 @@ class Admin:
         if not isinstance(self._driver, Modelled):
             raise HTTPException(409, f"{self._driver.kind} hosts are real: break them by their own means")
         return self._driver
-
-    async def block(self, request: Request) -> Response:
-        """What TransIP's staff may do to a server: `block` and `unblock`."""
-        vps = self._store.get(Vps, request.path_params["name"])
-        verb = request.path_params["verb"]
-        if vps is None or verb not in {"block", "unblock"}:
-            raise HTTPException(404)
-        self._store.put(vps.name, vps.model_copy(update={"blocked": verb == "block"}))
-        return Response(status_code=204)
-
-    async def revoke(self, request: Request) -> Response:
-        return JSONResponse({"revoked": self._authority.revoke_all()})
 
 
 @contextlib.contextmanager

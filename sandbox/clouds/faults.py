@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
 from starlette.types import Message, Receive, Scope, Send
 
-from sandbox.faults.machine import Call
-from sandbox.transip.records import Fault
-from sandbox.transip.store import Store
-
-GARBAGE = '{"vpss": [{"name": "half-an-ans'
+from sandbox.clouds.records import Fault
+from sandbox.clouds.store import Store
 
 
 class Faults:
     """Rules are used in the order in which they were added; a spent one is removed."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, prefix: str) -> None:
+        """`prefix` is the version in the paths, with which a rule may be written or without."""
         self._store = store
+        self._prefix = prefix
 
     def add(self, fault: Fault) -> Fault:
         re.compile(fault.match.method)
@@ -40,7 +38,7 @@ class Faults:
     def take(self, method: str, path: str) -> Fault | None:
         """The rule for this call, counted down."""
         for fault in self.all():
-            same_path = any(re.search(fault.match.path, form) for form in (path, f"/v6{path}"))
+            same_path = any(re.search(fault.match.path, form) for form in (path, f"{self._prefix}{path}"))
             if same_path and re.fullmatch(fault.match.method, method, re.IGNORECASE):
                 if fault.times is not None and fault.times <= 1:
                     self._store.delete(Fault, str(fault.id))
@@ -48,17 +46,6 @@ class Faults:
                     self._store.put(str(fault.id), fault.model_copy(update={"times": fault.times - 1}))
                 return fault
         return None
-
-
-def call_of(method: str, path: str) -> Call:
-    """The kind of a call by its method and its path behind /v6."""
-    if path == "/auth":
-        return Call.AUTH
-    if path == "/vps":
-        return Call.ORDER if method == "POST" else Call.LIST
-    if re.fullmatch(r"/vps/[^/]+", path):
-        return {"GET": Call.SHOW, "DELETE": Call.CANCEL}.get(method, Call.CHANGE)
-    return Call.READ
 
 
 def again(body: bytes, receive: Receive) -> Receive:
@@ -90,12 +77,6 @@ async def send_text(send: Send, status: int, text: str, *, headers: dict[str, st
     raw = [(name.lower().encode(), value.encode()) for name, value in fields.items()]
     await send({"type": "http.response.start", "status": status, "headers": raw})
     await send({"type": "http.response.body", "body": body})
-
-
-async def send_error(send: Send, status: int, text: str, headers: dict[str, str]) -> None:
-    """TransIP's error shape; an empty sentence gives an empty body, as real answers may have."""
-    await send_text(send, status, json.dumps({"error": text}) if text else "", headers=headers,
-                    kind="application/json")  # fmt: skip
 
 
 async def handled_unheard(app: Any, scope: Scope, receive: Receive) -> int:

@@ -1,4 +1,4 @@
-"""The memory of the sandbox's TransIP: one SQLite file of records that outlives a SIGKILL at any moment.
+"""The memory of a sandbox cloud: one SQLite file of records that outlives a SIGKILL at any moment.
 
 A transaction is either whole or never was; that is all the emulator needs of a database.
 """
