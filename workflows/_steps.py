@@ -37,6 +37,7 @@ class OperatedRun(Decisions):
     def __init__(self) -> None:
         super().__init__()
         self._undos: list[tuple[str, Callable[[], Awaitable[object]]]] = []
+        self._urgent = False  # what was begun last is an operator's retry
 
     # ---- the story's verbs ------------------------------------------------------------------------------------------
 
@@ -55,6 +56,7 @@ class OperatedRun(Decisions):
                 attempt += 1
                 self.journal.show(status_message=step.message)
                 self.journal.note(name, StepState.STARTED, step.message, attempt=attempt)
+                self._urgent = attempt > 1
                 try:
                     result = await do()
                 except ActivityError as error:
@@ -92,7 +94,9 @@ class OperatedRun(Decisions):
             argument,
             cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
             summary=summary or BY_NAME[name].title if name in BY_NAME else summary or name.replace("_", " "),
-            **activity_options(name, self.inputs.provider, self.policy),
+            **activity_options(
+                name, self.inputs.provider, self.policy, account=self.inputs.provider_id, urgent=self._urgent
+            ),
         )
         return result
 
@@ -109,9 +113,11 @@ class OperatedRun(Decisions):
             self._undos.pop()
 
     async def undo(self, name: str, undo: Callable[[], Awaitable[T]]) -> T:
-        step = BY_NAME[name]
+        step, attempt = BY_NAME[name], 0
         while True:
             self.journal.note(name, StepState.UNDOING, f"Undoing: {step.title}")
+            self._urgent = attempt > 0
+            attempt += 1
             try:
                 result = await undo()
             except ActivityError as error:
