@@ -19,13 +19,13 @@ from activities._context import Deps
 from activities._errors import mapped
 from db import secrets
 from db.models import Deployment, Secret, VpsInstance
-from db.queries import intents, journal, reservation
+from db.queries import intents, journal, reservation, servers
 from db.queries.runs import DeploymentMissing, RunFacts, load
 from domain import ids
 from domain.errors import Trouble
 from domain.journal import JournalBatch
 from domain.provisioning import MoveCall, PlanOrder, Reservation, StepCall
-from domain.servers import ROOT_PASSWORD, STACKSCRIPT_DATA, USER_DATA
+from domain.servers import ROOT_PASSWORD, STACKSCRIPT_DATA, USER_DATA, ActionEnd
 from domain.statuses import DeploymentType, IntentState, Lifecycle
 from providers.hosts.cloud_init import new_keypair, public_line
 
@@ -203,6 +203,19 @@ class RecordActivities:
                 if facts.intent is not None:
                     facts.intent.state = IntentState.RELEASED
                 await secrets.destroy(session, vps_id=facts.vps.id)
+
+    @activity.defn
+    @mapped
+    async def end_action(self, end: ActionEnd) -> None:
+        """Write that it failed, and why.
+
+        Effect: state, code and sentence on the action's row.
+        Idempotency: the first end stays.
+        Undo: none.
+        Heartbeat: none, one short transaction.
+        """
+        async with self._deps.db.begin() as session:
+            await servers.end_action(session, uuid.UUID(end.action_id), "failed", code=end.code, message=end.message)
 
 
 def _never_ordered(facts: RunFacts) -> bool:

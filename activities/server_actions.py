@@ -21,7 +21,7 @@ from db.models import VpsInstance
 from db.models_clouds import ServerAction
 from db.queries import servers
 from domain.errors import Trouble
-from domain.servers import ActionCall, ActionEnd, ActionState, LookCall, PowerAction, Seen
+from domain.servers import ActionCall, ActionState, LookCall, PowerAction, Seen
 from domain.statuses import Lifecycle, PowerState
 from providers.errors import NotFound, NotReady, ProviderError, Unconfirmed
 
@@ -92,19 +92,6 @@ class ServerActionActivities:
             row = await session.get_one(VpsInstance, vps.id)
             row.power_state = AFTERWARDS.get(call.action, PowerState.RUNNING)
             row.seen_at = datetime.now(UTC)
-
-    @activity.defn
-    @mapped
-    async def end_action(self, end: ActionEnd) -> None:
-        """Write that it failed, and why.
-
-        Effect: state, code and sentence on the action's row.
-        Idempotency: the first end stays.
-        Undo: none.
-        Heartbeat: none, one short transaction.
-        """
-        async with self._deps.db.begin() as session:
-            await servers.end_action(session, uuid.UUID(end.action_id), "failed", code=end.code, message=end.message)
 
     @activity.defn
     @mapped

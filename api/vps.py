@@ -244,8 +244,8 @@ async def act(request: Request, vps_id: str, principal: Member, held: Held, aske
     found = await _server(held, principal, vps_id)
     if principal.role not in OPERATORS and principal.role is not Role.USER:
         raise ApiError(ErrorCode.FORBIDDEN, f"The role {principal.role} may not do this.")
-    about = {"action": asked.action}
-    async with audited(held, request, principal, "server.action", ("server", str(found.vps.id)), **about):
+    target = ("server", str(found.vps.id))
+    async with audited(held, request, principal, "server.action", target, asked=asked.action):
         if asked.action == DELETE:
             await _delete(held, principal, found)
         else:

@@ -49,7 +49,7 @@ class Pool:
 def _runs(deps: Deps) -> list[Callable[..., Any]]:
     records, sweeps = RecordActivities(deps), SweepActivities(deps)
     return [records.record, records.reserve, records.move, records.preview,
-            records.activate, records.release, ServerActionActivities(deps).end_action,
+            records.activate, records.release, records.end_action,
             sweeps.start_unstarted]  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
 
 from workflows._options import LOCAL
 
@@ -35,6 +36,16 @@ class Lane:
 
 
 async def execute(activity: Callable[..., Awaitable[Result]], *arguments: Any) -> Result:
-    """One local activity. For the lane, and for a workflow that has only this one."""
-    result: Result = await workflow.execute_local_activity(activity, args=arguments, **LOCAL)
+    """One local activity. For the lane, and for a workflow that has only this one.
+
+    Its failure reaches a workflow bare, and a bare failure would end the run instead of parking its step; so it is
+    given the form that every other activity's failure has.
+    """
+    try:
+        result: Result = await workflow.execute_local_activity(activity, args=arguments, **LOCAL)
+    except ApplicationError as failure:
+        raise ActivityError(
+            "Local activity failed", scheduled_event_id=0, started_event_id=0, identity="",
+            activity_type=activity.__name__, activity_id="", retry_state=None,
+        ) from failure  # fmt: skip
     return result

@@ -7,6 +7,7 @@ from datetime import timedelta
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
+from activities.records import RecordActivities
 from activities.server_actions import ServerActionActivities
 from domain.errors import PUBLIC_CODES, ErrorCode
 from domain.provisioning import RunPolicy
@@ -34,7 +35,7 @@ class ServerActions:
             trouble, message = describe(error)
             code = PUBLIC_CODES.get(trouble, ErrorCode.API_ERROR)
             end = ActionEnd(action_id=call.action_id, code=code, message=message)
-            await execute(ServerActionActivities.end_action, end)
+            await execute(RecordActivities.end_action, end)
             return "failed"
         return "done"
 

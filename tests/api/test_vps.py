@@ -343,7 +343,7 @@ class TestActing:
         (order,) = [asked for name, asked, _ in world.temporal.started.values() if name == "Termination"]
         assert isinstance(order, TerminationOrder)
         assert order.deployment_type is DeploymentType.SERVER
-        assert (await world.audit("server.action"))[-1].details["action"] == "delete"
+        assert (await world.audit("server.action"))[-1].details["asked"] == "delete"
 
     async def test_a_server_with_an_application_is_not_deleted_here(self, world: World) -> None:
         server = await world.server(is_shared=False, max_organizations=1)

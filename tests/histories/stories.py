@@ -11,12 +11,16 @@ from typing import Any
 from sqlalchemy import exists, select, update
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
+from db.base import new_id
 from db.models import Deployment, DeploymentEvent
 from domain import ids
 from domain.inventory import SweepCall
+from domain.offers import Offer, OffersCall
 from domain.provisioning import PlanOrder, ProvisionOrder, RetryRequest, RollbackRequest, TerminationOrder
+from domain.starting import offers_start
 from domain.statuses import DeploymentType, StepState, Tier
 from tests.workflows.world import World, until_parked
+from workflows.offers import ReadOffers
 from workflows.planning import Planning
 from workflows.provisioning import Provisioning
 from workflows.sweeps import InventorySweep, StartSweep
@@ -228,6 +232,12 @@ async def inventory_swept(world: World, client: Client) -> WorkflowHandle[Any, A
         InventorySweep.run, SweepCall(provider="transip"), id="inventory", task_queue=ids.RUNS_QUEUE))  # fmt: skip
 
 
+async def offers_read(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    world.fail("read_offers", "Transient", times=1, final=False)
+    call = OffersCall(provider="transip", provider_id=str(new_id()), resource=Offer.IMAGES)
+    return await ended(await client.start_workflow(ReadOffers.run, call, **offers_start(call)))
+
+
 STORIES: dict[str, Story] = {
     story.__name__: story
     for story in (
@@ -235,6 +245,6 @@ STORIES: dict[str, Story] = {
         parked, parked_in_two_branches, parked_in_undo, parked_and_escalated,
         rolled_back, rolled_back_after_stuck_undo, shared_rolled_back, cancelled, cancelled_while_parked,
         terminated, terminated_later, terminated_shared, termination_parked,
-        planned, planned_on_existing, swept, inventory_swept,
+        planned, planned_on_existing, swept, inventory_swept, offers_read,
     )
 }  # fmt: skip

@@ -22,6 +22,7 @@ def _mutant(name: str, suites: str, *changes: tuple[str, str, str]) -> Mutant:
 
 STEPS = "workflows/_steps.py"
 SERVERS = "activities/servers.py"
+OFFERS = "activities/offers.py"
 
 MUTANTS = (
     _mutant(
@@ -73,5 +74,23 @@ MUTANTS = (
     _mutant(
         "unencrypted payloads are accepted", "tests/workflows/test_encryption.py",
         ("temporal.py", "            if self._accept_plain:\n", "            if payload:\n"),
+    ),
+    _mutant(
+        "offers of an account as it was are kept", "tests/activities/test_offers.py",
+        (OFFERS, "if await offers.standing(session, provider_id, hold=True) != before:", "if before is Ellipsis:"),
+    ),
+    _mutant(
+        "fresh offers are asked for again", "tests/activities/test_offers.py",
+        (OFFERS, "if row is not None and row.fresh_until > asked_at:", "if row is Ellipsis:"),
+    ),
+    _mutant(
+        "offers are forgotten without waiting for an answer under way", "tests/db/test_offers.py",
+        ("db/queries/offers.py", "where(ServiceProvider.id == provider_id).with_for_update())",
+         "where(ServiceProvider.id == provider_id))"),
+    ),
+    _mutant(
+        "a cloud that refuses our account signs the user out of its offers", "tests/api/test_provider_errors.py",
+        ("api/provider_errors.py", "ErrorCode.STEP_FAILED, ErrorCode.INVALID_CREDENTIALS})",
+         "ErrorCode.STEP_FAILED})"),
     ),
 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -13,7 +14,7 @@ from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
 
 from activities.records import RecordActivities
-from db.models import DeploymentEvent, Placement, Secret
+from db.models import Deployment, DeploymentEvent, Placement, Secret
 from domain.config import RunConfig
 from domain.provisioning import RetryRequest, RollbackRequest, StepCall
 from domain.statuses import Lifecycle
@@ -75,6 +76,23 @@ class TestHappyPath:
         async with world.db.begin() as session:
             places = list((await session.execute(select(Placement.vps_id, Placement.place))).all())
         assert len(set(places)) == len(places)
+
+
+class TestRefusedRows:
+    async def test_a_place_that_is_taken_meanwhile_parks_the_reservation(self, world: World, client: Client) -> None:
+        """What a local activity refuses waits for an operator too; it does not end the run without a word."""
+        order = await world.order("squeezed", "shared")
+        async with world.db.begin() as session:
+            row = await session.get_one(Deployment, uuid.UUID(order.deployment_id))
+            row.requested_vps_id = uuid.uuid4()
+        handle = await world.start(client, order)
+        await until_parked(handle, "reserve")
+        row = await world.row(order)
+        assert (row.attention, row.error_code) == ("awaiting_operator", "NoCapacity")
+        await handle.execute_update("roll_back", RollbackRequest(reason="full"))
+        with pytest.raises(WorkflowFailureError):
+            await handle.result()
+        assert (await world.row(order)).phase == "rolled_back"
 
 
 class TestParking:

@@ -27,6 +27,7 @@ from db.session import Database
 from domain import ids
 from domain.config import RunConfig
 from domain.inventory import SweepCall, SweepOutcome, SweepReport
+from domain.offers import OffersCall
 from domain.provisioning import (
     Absence,
     CertificateIssued,
@@ -166,6 +167,10 @@ class World:
         return SweepReport(sweep_id=call.sweep_id, outcome=SweepOutcome.COMPLETE, listed=0)
 
     @activity.defn
+    async def read_offers(self, call: OffersCall) -> None:
+        await self._act("read_offers")
+
+    @activity.defn
     async def prove_server_absent(self, call: StepCall) -> Absence:
         await self._act("prove_server_absent")
         return Absence(what="server", evidence="404", at=datetime.now(UTC))
@@ -208,10 +213,10 @@ class World:
     def workers(self, client: Client, **runs: Any) -> list[Worker]:
         records, sweeps = self.records_class(self.deps), SweepActivities(self.deps)
         rows = [records.record, records.reserve, records.move, records.preview,
-                records.activate, records.release, sweeps.start_unstarted]  # fmt: skip
+                records.activate, records.release, records.end_action, sweeps.start_unstarted]  # fmt: skip
         remote = [self.quote_server, self.create_server, self.await_server, self.set_up_server, self.destroy_server,
-                  self.sweep_inventory, self.prove_server_absent, self.prove_name_absent, self.prove_host_silent,
-                  self.make_csr, self.issue_certificate, *self.plain()]  # fmt: skip
+                  self.sweep_inventory, self.read_offers, self.prove_server_absent, self.prove_name_absent,
+                  self.prove_host_silent, self.make_csr, self.issue_certificate, *self.plain()]  # fmt: skip
         return [
             Worker(client, task_queue=ids.RUNS_QUEUE, workflows=list(WORKFLOWS), activities=rows,
                    workflow_runner=sandbox_runner(), **runs),
