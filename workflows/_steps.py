@@ -25,6 +25,8 @@ from workflows._options import ACTIVITIES, CLOUD, activity_options, name_of
 
 T = TypeVar("T")
 
+PAUSE_IN_LINE = timedelta(seconds=20)  # before an activity that only waited is begun again
+
 
 class RollbackRequested(Exception):
     """An operator decided to roll back; unwinds the story to its one except block."""
@@ -108,8 +110,9 @@ class OperatedRun(Decisions):
                 waited = workflow.now() - since
                 if not stood_in_line(name, error) or waited >= timedelta(minutes=self.policy.line_minutes):
                     raise
+                self.journal.show(status_message="In line: a cloud takes only so many calls of an account")
+                await workflow.sleep(PAUSE_IN_LINE, summary=f"{name} stands in line at {self.inputs.provider}")
                 self._check_leaving()
-                self.journal.show(status_message="In line: the cloud takes so many calls of an account and no more")
                 continue
             return result
 

@@ -50,6 +50,7 @@ POLL = 10.0
 
 class DigitalOcean(Catalogue):
     power_actions = frozenset(PowerAction)
+    takes_root_password = False
 
     def __init__(
         self,
