@@ -143,6 +143,12 @@ def bootstrap() -> None:
     stack.replace_process("deploy.bootstrap")
 
 
+@app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []})
+def limits(context: typer.Context) -> None:
+    """Show and change, live, how many tasks a second each account may start at its cloud: show | set KIND RATE."""
+    stack.replace_process("workers.limits", *context.args)
+
+
 @app.command()
 def administrator(username: str, email: str) -> None:
     """Make an administrator in the database and print the one-time password."""

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from temporalio.exceptions import ApplicationError
 
 from activities._context import Deps
+from activities._gate import AccountGate
 from db.keyring import KeyRing
 from db.models import VpsInstance
 from db.models_clouds import ServiceProvider
@@ -126,7 +127,10 @@ class CloudBook:
         if api_key is None:
             raise _refused(ErrorCode.MISSING_CREDENTIALS, f"the account {row.name!r} has no key", provider=row.type)
         try:
-            return maker(Account(api_key=SecretStr(api_key), configuration=row.configuration))
+            gate = AccountGate(self._db, row.id)
+            cloud = maker(Account(api_key=SecretStr(api_key), configuration=row.configuration), gate=gate)
+            gate.keep_to(cloud.call_limits)
+            return cloud
         except ValueError as error:
             raise _refused(ErrorCode.INVALID_CREDENTIALS, f"the account {row.name!r} cannot be used: {error}",
                            provider=row.type) from None  # fmt: skip

@@ -21,6 +21,7 @@ from activities._context import Deps
 from activities._errors import mapped
 from activities._heartbeat import beating
 from activities._log import Lines
+from activities._looks import Looks, Shared
 from activities._orders import complete, draft
 from db.models import ServerIntent, VpsInstance
 from db.queries import intents, reservation
@@ -36,13 +37,17 @@ from domain.provisioning import (
     StepCall,
 )
 from domain.statuses import IntentState, Lifecycle, PowerState
-from providers.cloud.base import Cancellation, Cloud, CloudServer, OrderReceipt
+from providers.cloud.base import Cancellation, Cloud, CloudServer, OrderReceipt, Price
 from providers.errors import NotFound, NotReady, ProviderError, StillPresent, Unconfirmed
+
+QUOTE_SECONDS = 30.0  # for so long a price and the room for an order count; the order itself says the rest
 
 
 class ServerActivities:
     def __init__(self, deps: Deps) -> None:
         self._deps = deps
+        self._shared = Shared()
+        self._looks = Looks()
 
     @activity.defn
     @mapped
@@ -52,12 +57,16 @@ class ServerActivities:
         Effect: price and product on the server's and the deployment's row; for a plan none.
         Idempotency: the same values again.
         Undo: none.
-        Heartbeat: none, two short calls.
+        Heartbeat: none, some short calls; who asks for the same within moments gets one answer.
         """
         cloud = await cloud_of(self._deps, call.inputs.provider, call.inputs.provider_id)
         order = draft(cloud, call.tier, call.inputs, correlation="0" * 32, hostname="quote")
-        await cloud.check_order(order)
-        price = await cloud.price(order.product)
+
+        async def ask() -> Price:
+            await cloud.check_order(order)
+            return await cloud.price(order.product)
+
+        price = await self._shared.of(cloud, order.model_dump_json(), ask, seconds=QUOTE_SECONDS)
         quote = ServerQuote(
             product=order.product, availability_zone=order.availability_zone,
             operating_system=order.operating_system, price_cents_month=price.cents_month, currency=price.currency,
@@ -168,7 +177,7 @@ class ServerActivities:
             vps, cloud = facts.server, await cloud_of_server(self._deps, facts.server)
             if vps.provider_instance_id is None:
                 raise ApplicationError("the server has no name at the cloud yet", type=Trouble.NOT_FOUND)
-            server = await cloud.get(vps.provider_instance_id)
+            server = await self._looks.at(cloud, vps.provider_instance_id)
             if not server.running or server.locked or server.address is None:
                 raise NotReady(f"the server is {server.status}", retry_after=cloud.poll_interval)
             intent = _intent(facts)

@@ -18,6 +18,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from api.errors import ApiError
 from api.services import Services
 from api.temporal_link import CALL_SECONDS, answered
+from db.models import VpsInstance
 from db.models_clouds import ServerAction, ServiceProvider
 from db.queries.ordering import mark_started
 from db.queries.servers import action_started, call_of
@@ -112,11 +113,11 @@ async def plan(services: Services, order: PlanOrder) -> Plan:
         return made
 
 
-async def start_action(services: Services, action: ServerAction, provider: str) -> None:
+async def start_action(services: Services, action: ServerAction, server: VpsInstance) -> None:
     """Start what a committed row asks of a server. What fails here, the sweep of unstarted rows does."""
-    call = call_of(action, provider)
+    call = call_of(action, server.provider_type, server.provider_id)
     try:
-        async with answered(provider=provider):
+        async with answered(provider=call.provider):
             client = await services.temporal.client()
             with contextlib.suppress(WorkflowAlreadyStartedError):
                 await client.start_workflow(SERVER_ACTIONS, call, **action_start(call))

@@ -211,7 +211,9 @@ async def read_server(request: Request, vps_id: str, principal: Member, held: He
     stale = missing = None
     if _worth_a_look(found):
         try:
-            seen = await look(held, LookCall(vps_id=str(found.vps.id), provider=found.vps.provider_type))
+            account = str(found.vps.provider_id or "")
+            call = LookCall(vps_id=str(found.vps.id), provider=found.vps.provider_type, provider_id=account)
+            seen = await look(held, call)
             missing = seen.missing
         except ApiError as error:
             stale = error.message
@@ -271,7 +273,7 @@ async def _power(held: Services, principal: Principal, found: Owned, wanted: str
             running = await servers.under_way(session, vps.id)
             what = running.action if running else "another action"
             raise ApiError(ErrorCode.CONFLICT, f"The server is busy with {what}; try again when it is done.")
-    await start_action(held, made, vps.provider_type)
+    await start_action(held, made, vps)
 
 
 async def _delete(held: Services, principal: Principal, found: Owned) -> None:

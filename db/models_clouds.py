@@ -14,7 +14,6 @@ from sqlalchemy import (
     CheckConstraint,
     ForeignKey,
     Index,
-    Integer,
     Numeric,
     String,
     Text,
@@ -126,7 +125,10 @@ class ServerAction(Base):
 
 
 class CallBudget(Base):
-    """How many calls one account has left at its cloud: a bucket per class of calls, shared by all processes."""
+    """How many calls of a class an account may still make at its cloud, for all processes (domain/budgets.py).
+
+    Times are the database's own, as the processes' clocks differ.
+    """
 
     __tablename__ = "call_budgets"
 
@@ -134,6 +136,9 @@ class CallBudget(Base):
         ForeignKey("service_providers.id", ondelete="CASCADE"), primary_key=True
     )
     calls: Mapped[str] = mapped_column(String(40), primary_key=True)  # class of calls, as the cloud counts them
-    window_started: Mapped[datetime]
-    used: Mapped[int] = mapped_column(Integer, default=0)
+    free_at: Mapped[datetime] = mapped_column(server_default=func.now())  # when all calls taken would have ended evenly
     blocked_until: Mapped[datetime | None]  # the cloud itself said so
+    line_until: Mapped[datetime | None]  # when the last of those who were sent away was told to come again
+    taken: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
+    deferred: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))  # sent away by us
+    refused: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))  # 429s of the cloud

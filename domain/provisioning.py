@@ -44,6 +44,7 @@ class RunPolicy(BaseModel):
 
     automatic_minutes: float = 10  # automatic retries of one step before it parks
     park_hours: float = 24  # a parked step's deadline before it escalates
+    line_minutes: float = 180  # a step may stand in line for an account's calls before it parks
 
 
 class ProvisionOrder(BaseModel):

@@ -65,6 +65,7 @@ class ActionCall(BaseModel):
     vps_id: str
     provider: str
     action: PowerAction
+    provider_id: str = ""  # the server's account; empty for one from before accounts
 
 
 class ActionEnd(BaseModel):
@@ -80,6 +81,7 @@ class LookCall(BaseModel):
 
     vps_id: str
     provider: str
+    provider_id: str = ""
 
 
 class Seen(BaseModel):

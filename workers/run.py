@@ -14,9 +14,11 @@ from temporalio.worker import PollerBehaviorAutoscaling, Worker
 
 from activities._context import Deps
 from domain.servers import SERVED
+from providers.cloud.registry import LIMITS
 from settings import Settings
 from temporal import connect, sandbox_runner
 from workers.deps import make_deps
+from workers.limits import ensure_rates
 from workers.pools import POOLS, Pool
 from workers.schedules import ensure_schedules
 
@@ -54,6 +56,7 @@ async def run_pools(settings: Settings, names: Iterable[str]) -> None:
     async with make_deps(settings) as deps, contextlib.AsyncExitStack() as stack:
         for pool in pools:
             await stack.enter_async_context(worker_of(pool, client, deps))
+        await ensure_rates(client, LIMITS)
         if any(pool.workflows for pool in pools):
             await ensure_schedules(
                 client, SERVED, inventory_every=timedelta(minutes=settings.inventory_sweep_minutes))  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from temporalio.common import RetryPolicy
+from temporalio.common import Priority, RetryPolicy
 
 from domain import ids
 from domain.provisioning import RunPolicy
@@ -19,6 +19,7 @@ class Options(NamedTuple):
     heartbeat: timedelta | None = timedelta(seconds=30)
     first_retry: timedelta = timedelta(seconds=2)
     slowest_retry: timedelta = timedelta(seconds=20)
+    waited_for: bool = False  # somebody waits for the answer: ahead of what runs by itself
 
 
 def _s(seconds: float) -> timedelta:
@@ -36,12 +37,12 @@ ACTIVITIES: dict[str, Options] = {
     "await_server": Options(CLOUD, _s(60)),
     "destroy_server": Options(CLOUD, _s(120), patience=6),
     "prove_server_absent": Options(CLOUD, _s(60), patience=2),
-    "send_action": Options(CLOUD, _s(60)),
+    "send_action": Options(CLOUD, _s(60), waited_for=True),
     "await_action": Options(CLOUD, _s(60)),
-    "look_at_server": Options(CLOUD, _s(15)),
+    "look_at_server": Options(CLOUD, _s(15), waited_for=True),
     "sweep_inventory": Options(CLOUD, _s(300)),
-    "read_offers": Options(CLOUD, _s(30)),
-    "validate_account": Options(CLOUD, _s(12)),
+    "read_offers": Options(CLOUD, _s(30), waited_for=True),
+    "validate_account": Options(CLOUD, _s(12), waited_for=True),
     "publish_dns": Options(EDGE, _s(120)),
     "withdraw_dns": Options(EDGE, _s(120)),
     "prove_name_absent": Options(EDGE, _s(120), patience=2),
@@ -64,15 +65,27 @@ def name_of(activity: Callable[..., Any]) -> str:
     return activity.__name__
 
 
-def activity_options(name: str, provider: str, policy: RunPolicy) -> dict[str, Any]:
-    """Keyword arguments for workflow.execute_activity. Attempts are not counted: a deploy must not use them up."""
+# Temporal's own: 1 goes first, 3 is what has none, 5 goes last.
+BY_AN_OPERATOR, WAITED_FOR = 1, 2
+
+
+def activity_options(
+    name: str, provider: str, policy: RunPolicy, *, account: str = "", urgent: bool = False
+) -> dict[str, Any]:
+    """Keyword arguments for workflow.execute_activity. Attempts are not counted: a deploy must not use them up.
+
+    In the queue of a cloud its accounts take turns, and each has its own rate (docs/decisions/0008): `account` is its
+    id, or empty for the one that stands for the kind of cloud. `urgent`: an operator has asked for it.
+    """
     options = ACTIVITIES[name]
+    key = BY_AN_OPERATOR if urgent else WAITED_FOR if options.waited_for else None
     budget = timedelta(minutes=policy.automatic_minutes) * options.patience
     return {
         "task_queue": ids.cloud_queue(provider) if options.queue == CLOUD else options.queue,
         "start_to_close_timeout": options.attempt,
         "schedule_to_close_timeout": max(budget, options.attempt),
         "heartbeat_timeout": options.heartbeat,
+        "priority": Priority(priority_key=key, fairness_key=account or provider if options.queue == CLOUD else None),
         "retry_policy": RetryPolicy(
             initial_interval=options.first_retry, backoff_coefficient=1.5, maximum_interval=options.slowest_retry
         ),

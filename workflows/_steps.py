@@ -12,7 +12,8 @@ from datetime import timedelta
 from typing import TypeVar
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, TimeoutType, is_cancelled_exception
+from temporalio.exceptions import TimeoutError as ActivityTimeout
 from temporalio.workflow import ActivityCancellationType
 
 from domain.errors import Trouble, clip
@@ -20,9 +21,11 @@ from domain.provisioning import Parked, RunPolicy
 from domain.statuses import Attention, Phase, StepState
 from domain.steps import BY_NAME, Step
 from workflows._decisions import Decisions
-from workflows._options import activity_options, name_of
+from workflows._options import ACTIVITIES, CLOUD, activity_options, name_of
 
 T = TypeVar("T")
+
+PAUSE_IN_LINE = timedelta(seconds=20)  # before an activity that only waited is begun again
 
 
 class RollbackRequested(Exception):
@@ -37,6 +40,7 @@ class OperatedRun(Decisions):
     def __init__(self) -> None:
         super().__init__()
         self._undos: list[tuple[str, Callable[[], Awaitable[object]]]] = []
+        self._urgent = False  # what was begun last is an operator's retry
 
     # ---- the story's verbs ------------------------------------------------------------------------------------------
 
@@ -55,6 +59,7 @@ class OperatedRun(Decisions):
                 attempt += 1
                 self.journal.show(status_message=step.message)
                 self.journal.note(name, StepState.STARTED, step.message, attempt=attempt)
+                self._urgent = attempt > 1
                 try:
                     result = await do()
                 except ActivityError as error:
@@ -85,16 +90,31 @@ class OperatedRun(Decisions):
             raise
 
     async def effect(self, activity: Callable[..., Awaitable[T]], argument: object, *, summary: str = "") -> T:
-        """Execute one activity by the options table. Cancelling waits for it: an undo must not overtake its effect."""
-        name = name_of(activity)
-        result: T = await workflow.execute_activity_method(
-            activity,
-            argument,
-            cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-            summary=summary or BY_NAME[name].title if name in BY_NAME else summary or name.replace("_", " "),
-            **activity_options(name, self.inputs.provider, self.policy),
-        )
-        return result
+        """Execute one activity by the options table. Cancelling waits for it: an undo must not overtake its effect.
+
+        Standing in line for an account's calls is not failing: it is begun again, for as long as a line may take.
+        """
+        name, urgent, since = name_of(activity), self._urgent, workflow.now()
+        options = activity_options(
+            name, self.inputs.provider, self.policy, account=self.inputs.provider_id, urgent=urgent)  # fmt: skip
+        while True:
+            try:
+                result: T = await workflow.execute_activity_method(
+                    activity,
+                    argument,
+                    cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+                    summary=summary or BY_NAME[name].title if name in BY_NAME else summary or name.replace("_", " "),
+                    **options,
+                )
+            except ActivityError as error:
+                waited = workflow.now() - since
+                if not stood_in_line(name, error) or waited >= timedelta(minutes=self.policy.line_minutes):
+                    raise
+                self.journal.show(status_message="In line: a cloud takes only so many calls of an account")
+                await workflow.sleep(PAUSE_IN_LINE, summary=f"{name} stands in line at {self.inputs.provider}")
+                self._check_leaving()
+                continue
+            return result
 
     async def roll_back(self, why: str) -> None:
         """Run the undos in reverse. Each is retried, then parked; none is skipped."""
@@ -109,9 +129,11 @@ class OperatedRun(Decisions):
             self._undos.pop()
 
     async def undo(self, name: str, undo: Callable[[], Awaitable[T]]) -> T:
-        step = BY_NAME[name]
+        step, attempt = BY_NAME[name], 0
         while True:
             self.journal.note(name, StepState.UNDOING, f"Undoing: {step.title}")
+            self._urgent = attempt > 0
+            attempt += 1
             try:
                 result = await undo()
             except ActivityError as error:
@@ -192,6 +214,17 @@ def describe(error: ActivityError) -> tuple[str, str]:
     if isinstance(last, ApplicationError):
         return last.type or Trouble.UNEXPECTED, clip(last.message)
     return Trouble.UNEXPECTED, clip(str(cause or error))
+
+
+def stood_in_line(name: str, error: ActivityError) -> bool:
+    """Whether an activity at a cloud did nothing but wait: for calls its account may make, or for its turn in the
+    queue."""
+    cause = error.cause
+    if ACTIVITIES[name].queue != CLOUD:
+        return False
+    if isinstance(cause, ActivityTimeout) and cause.__cause__ is None:
+        return cause.type in (TimeoutType.SCHEDULE_TO_CLOSE, TimeoutType.SCHEDULE_TO_START)
+    return describe(error)[0] == Trouble.RATE_LIMITED
 
 
 async def _settled(task: asyncio.Future[object]) -> None:

@@ -17,7 +17,7 @@ from workflows._options import activity_options
 class ReadOffers:
     @workflow.run
     async def run(self, call: OffersCall) -> None:
-        options = activity_options("read_offers", call.provider, RunPolicy())
+        options = activity_options("read_offers", call.provider, RunPolicy(), account=call.provider_id)
         # Long enough for a list of many pages; whoever waits leaves sooner, and the next one finds the row.
         options["schedule_to_close_timeout"] = timedelta(seconds=60)
         # Somebody waits for the answer, or for the reason why there is none. Nothing is lost with a counted attempt:

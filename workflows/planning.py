@@ -30,7 +30,8 @@ class Planning:
             steps=[step.name for step in steps_for(order.deployment_type, new_server=place.new_server)],
         )
         if place.new_server:
-            options = activity_options("quote_server", order.inputs.provider, RunPolicy())
+            options = activity_options(
+                "quote_server", order.inputs.provider, RunPolicy(), account=order.inputs.provider_id)  # fmt: skip
             # Somebody waits for the answer: a cloud that is away is said so, not waited for.
             options["schedule_to_close_timeout"] = timedelta(seconds=15)
             quote = await workflow.execute_activity_method(

@@ -29,7 +29,7 @@ class ServerActions:
         """Returns how it ended: done or failed."""
         try:
             for activity in (ServerActionActivities.send_action, ServerActionActivities.await_action):
-                options = activity_options(activity.__name__, call.provider, POLICY)
+                options = activity_options(activity.__name__, call.provider, POLICY, account=call.provider_id)
                 await workflow.execute_activity_method(activity, call, summary=f"{call.action}", **options)
         except ActivityError as error:
             trouble, message = describe(error)
@@ -44,5 +44,6 @@ class ServerActions:
 class LookAtServer:
     @workflow.run
     async def run(self, call: LookCall) -> Seen:
-        options = activity_options("look_at_server", call.provider, POLICY) | {"schedule_to_close_timeout": LOOK}
+        options = activity_options("look_at_server", call.provider, POLICY, account=call.provider_id)
+        options["schedule_to_close_timeout"] = LOOK
         return await workflow.execute_activity_method(ServerActionActivities.look_at_server, call, **options)

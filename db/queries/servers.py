@@ -172,18 +172,18 @@ async def end_action(
     )
 
 
-def call_of(action: ServerAction, provider: str) -> ActionCall:
+def call_of(action: ServerAction, provider: str, provider_id: uuid.UUID | None) -> ActionCall:
     """The workflow's input, from the row alone: whoever starts it starts the same one."""
     return ActionCall(action_id=str(action.id), vps_id=str(action.vps_id), provider=provider,
-                      action=PowerAction(action.action))  # fmt: skip
+                      action=PowerAction(action.action), provider_id=str(provider_id or ""))  # fmt: skip
 
 
 async def unstarted_actions(session: AsyncSession, before: datetime, limit: int) -> list[ActionCall]:
     query = (
-        select(ServerAction, VpsInstance.provider_type)
+        select(ServerAction, VpsInstance.provider_type, VpsInstance.provider_id)
         .join(VpsInstance, VpsInstance.id == ServerAction.vps_id)
         .where(ServerAction.started_at.is_(None), ServerAction.created_at < before)
         .order_by(ServerAction.created_at)
         .limit(limit)
     )
-    return [call_of(action, provider) for action, provider in await session.execute(query)]
+    return [call_of(*row) for row in await session.execute(query)]

@@ -151,6 +151,23 @@ class TestParking:
         await handle.signal("retry")
         await handle.result()
 
+    async def test_standing_in_line_for_an_accounts_calls_is_no_failure(self, world: World, client: Client) -> None:
+        world.fail("create_server", "RateLimited", times=3)
+        order = await world.order("inline")
+        await (await world.start(client, order)).result()
+        assert world.count["create_server"] == 4
+        assert "parked" not in {state for _, state in await story(world, order.deployment_id)}
+
+    async def test_a_line_that_does_not_move_for_hours_parks(self, world: World, client: Client) -> None:
+        world.fail("create_server", "RateLimited", times=40)
+        order = await world.order("nomove")
+        order.policy.line_minutes = 5
+        handle = await world.start(client, order)
+        await until_parked(handle, "create_server")
+        world.heal("create_server")
+        await handle.signal("retry")
+        await handle.result()
+
     async def test_two_branches_park_on_their_own_and_a_decision_names_its_step(
         self, world: World, client: Client
     ) -> None:
