@@ -85,6 +85,22 @@ class Settings(BaseSettings):
     transip_late_accept_seconds: float = 600
     transip_poll_seconds: float = 10  # R316
 
+    # ---- DigitalOcean
+    digitalocean_token: SecretStr | None = None
+    digitalocean_api_url: str = "https://api.digitalocean.com"
+    digitalocean_region: str | None = None
+    digitalocean_image: str | None = None
+    digitalocean_late_accept_seconds: float = 120
+    digitalocean_poll_seconds: float = 5
+
+    # ---- Linode
+    linode_token: SecretStr | None = None
+    linode_api_url: str = "https://api.linode.com/v4"
+    linode_region: str | None = None
+    linode_image: str | None = None
+    linode_late_accept_seconds: float = 120
+    linode_poll_seconds: float = 5
+
     # ---- inventory of the clouds
     inventory_sweep_minutes: float = Field(60, gt=0)
     inventory_grace_hours: float = Field(72, ge=1)  # from the quarantine of a lost server to its deletion
