@@ -182,6 +182,7 @@ class Plan:
             ("API docs", f"{self.address}/docs"),
             ("Temporal", self.temporal_ui),
             ("Hosts", f"{kinds[choice.kind]} ({choice.why})"),
+            ("Clouds", "  ".join(f"{name} 127.0.0.1:{port}" for name, port in self.cloud_ports.items())),
             ("An app", f"curl --cacert {ca} --resolve {name}:{port}:ADDRESS https://{name}{shown}/"),
             ("Names", f"dig @127.0.0.1 -p {self.names.dns_server.rpartition(':')[2]} {name}"),
             ("Logs", f"{os.path.relpath(self.layout.logs)}/"),
