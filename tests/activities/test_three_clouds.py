@@ -114,7 +114,7 @@ class Shop:
         async with self.deps.db.begin() as session:
             row = await servers.ask(session, vps.id, action, "ada")
         assert row is not None
-        call = servers.call_of(row, self.kind)
+        call = servers.call_of(row, self.kind, vps.provider_id)
         acts = ServerActionActivities(self.deps)
         try:
             await self.retried(acts.send_action, call)
