@@ -78,7 +78,7 @@ async def run(
                 keeper.cancel()
             await asyncio.gather(*keepers, return_exceptions=True)
         report.kills = stack.kills
-        report.drawn = {verdict.seed: stack.machine.drawn[verdict.seed] for verdict in report.bad}
+        report.drawn = {verdict.seed: stack.clouds.drawn(verdict.seed) for verdict in report.bad}
         if not report.good:
             console.print(f"[dim]what the workers said last:[/dim]\n{_tail(stack)}", highlight=False)
     return report
@@ -115,10 +115,9 @@ async def _look_for_leftovers(stack: Stack, report: Report) -> None:
     if not report.bad:
         await asyncio.sleep(min(3.0, LATE_ACCEPT_WINDOW))
     known = {verdict.seed for verdict in report.bad}
-    for vps in stack.cloud.living():
-        seed = int(vps.hostname.removeprefix("seed-").partition("-")[0])
+    for seed, server in stack.clouds.left():
         if seed not in known:
-            report.leftovers.append(Violation("orphan", f"{vps.name} of seed {seed} came after its run had ended"))
+            report.leftovers.append(Violation("orphan", f"{server} of seed {seed} came after its run had ended"))
 
 
 def _tail(stack: Stack) -> str:
