@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from tests.faults.judge import Violation
 from tests.faults.life import DEADLINE, Life, Rows, Verdict, sweep_regularly
 from tests.faults.stack import Stack, running
-from tests.faults.story import LATE_ACCEPT_WINDOW
+from tests.faults.story import CLOUDS, LATE_ACCEPT_WINDOW
 
 AT_ONCE = 32
 
@@ -44,6 +44,14 @@ class Report:
     def line(self) -> str:
         return (f"{len(self.verdicts)} seeds: {self.count('duplicate')} duplicates, {self.count('orphan')} orphans, "
                 f"{self.count('lost')} lost")  # fmt: skip
+
+    @property
+    def drew(self) -> str:
+        """What was ordered where."""
+        stories = [verdict.story for verdict in self.verdicts]
+        at = ", ".join(f"{sum(story.cloud == cloud for story in stories)} at {cloud}" for cloud in CLOUDS)
+        moved = sum(verdict.moves > 0 for verdict in self.verdicts)
+        return f"{at}; {sum(story.bare for story in stories)} bare servers, {moved} moved"
 
     @property
     def good(self) -> bool:

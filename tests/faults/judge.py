@@ -44,6 +44,7 @@ class Judge:
         self._id = uuid.UUID(deployment_id)
         self._twins = twins
         self._found: list[Violation] = []
+        self.moves = 0  # how often the order went to another place, by the journal
 
     def _say(self, kind: Kind, what: str) -> None:
         self._found.append(Violation(kind, what))
@@ -125,12 +126,13 @@ class Judge:
     async def _journal(self, session: AsyncSession, facts: RunFacts) -> None:
         rows = (await session.execute(
             select(DeploymentEvent.run_id, DeploymentEvent.seq, DeploymentEvent.position, DeploymentEvent.state,
-                   DeploymentEvent.kind)
+                   DeploymentEvent.kind, DeploymentEvent.message)
             .where(DeploymentEvent.deployment_id == self._id).order_by(DeploymentEvent.position))).all()  # fmt: skip
         positions = [row.position for row in rows]
         if len(set(positions)) != len(positions):
             self._say("duplicate", "two events have one position")
         steps = [row for row in rows if row.kind == "step"]
+        self.moves = sum(row.message.startswith("No room at") for row in steps)
         for run_id in dict.fromkeys(row.run_id for row in steps):
             told = [row.seq for row in steps if row.run_id == run_id]
             if sorted(told) != [*range(1, len(told) + 1)]:

@@ -87,6 +87,7 @@ class Verdict:
     story: Story
     end: str = "lost"
     seconds: float = 0
+    moves: int = 0
     violations: list[Violation] = field(default_factory=list)
 
 
@@ -193,6 +194,7 @@ class Life:
         judge = Judge(self._stack, order.deployment_id, self._stack.clouds.twins(self._seed))
         closed = await self._closed(handle)
         verdict.violations += await judge.verdict(closed)
+        verdict.moves = max(verdict.moves, judge.moves)
         if closed is None:
             verdict.violations.append(Violation("lost", await _last_heard(handle)))
 
