@@ -28,7 +28,7 @@ from db.queries import ordering, servers
 from db.secrets import ensure
 from domain import ids
 from domain.provisioning import ProvisionOrder, RetryRequest, RollbackRequest, RunInputs, TerminationOrder
-from domain.servers import ROOT_PASSWORD, ServerOptions
+from domain.servers import ROOT_PASSWORD, USER_DATA, ServerOptions
 from domain.starting import provisioning_start, termination_start
 from domain.statuses import ENDED_PHASES, Phase
 from providers.hosts.cloud_init import new_keypair
@@ -152,7 +152,11 @@ class Life:
                                "inputs": inputs.model_dump(mode="json")},
             label=f"{common['slug']}-web", base_domain="slipway.test", options=ServerOptions(ssh_keys=[key]),
         )  # fmt: skip
-        await ensure(session, self._stack.keys, ROOT_PASSWORD, secrets.token_urlsafe, vps_id=vps.id)
+        # A password is hashed for the other clouds, which takes longer than the rest of a seed's life.
+        if inputs.provider == "linode":
+            await ensure(session, self._stack.keys, ROOT_PASSWORD, secrets.token_urlsafe, vps_id=vps.id)
+        else:
+            await ensure(session, self._stack.keys, USER_DATA, lambda: "#cloud-config\n", vps_id=vps.id)
         return row
 
     async def _start(self, order: ProvisionOrder) -> None:

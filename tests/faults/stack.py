@@ -56,12 +56,15 @@ class Stack:
         """SIGKILL to one worker after another, as drawn from the batch's seed, until cancelled.
 
         In between some seeds end (`ended` counts them): a slow machine would otherwise do nothing but start workers.
+        Hence the wait doubles with every kill before which none did.
         """
+        in_vain = 0
         while True:
             thrown, before, began = dice(batch, "kill", self.kills), ended(), time.monotonic()
-            seeds, seconds = thrown.uniform(*KILLS_SEEDS), thrown.uniform(*KILLS_SECONDS)
+            seeds, seconds = thrown.uniform(*KILLS_SEEDS), thrown.uniform(*KILLS_SECONDS) * 2**in_vain
             while ended() - before < seeds and time.monotonic() - began < seconds:
                 await asyncio.sleep(0.1)
+            in_vain = 0 if ended() > before else in_vain + 1
             await asyncio.sleep(thrown.uniform(0, 1))
             which = thrown.randrange(len(self.workers))
             os.kill(self.workers[which], signal.SIGKILL)
