@@ -1,8 +1,8 @@
 """`python -m bench.fleet N`: N bare servers ordered at once, at two accounts of a DigitalOcean that counts calls.
 
 Real rows, Temporal, worker processes as they are deployed, and the client over HTTP to the sandbox's DigitalOcean,
-whose hosts exist by name only. Each account may make 250 calls a minute, as documented; the limit of an hour is lifted, as it
-would only prolong what the minutes show. One account gets four orders of five. Prints what came of it.
+whose hosts exist by name only. Each account may make 250 calls a minute, as documented; the limit of an hour is lifted,
+as it would only prolong what the minutes show. One account gets four orders of five. Prints what came of it.
 """
 
 from __future__ import annotations
