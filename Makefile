@@ -68,9 +68,9 @@ kills: $(STAMP) ## N=50 real provisionings, each with a process killed at a rand
 
 lock: ## renew the lock files (needs uv, found by name on the PATH)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
-	uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --upgrade -q -o requirements-dev.lock
-	uv pip compile pyproject.toml --generate-hashes --no-emit-index-url -c requirements-dev.lock -q -o requirements.lock
-	uv pip compile pyproject.toml --extra postgres --generate-hashes --no-emit-index-url -c requirements-dev.lock -q -o requirements-postgres.lock
+	uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --no-header --upgrade -q -o requirements-dev.lock
+	uv pip compile pyproject.toml --generate-hashes --no-emit-index-url --no-header -c requirements-dev.lock -q -o requirements.lock
+	uv pip compile pyproject.toml --extra postgres --generate-hashes --no-emit-index-url --no-header -c requirements-dev.lock -q -o requirements-postgres.lock
 
 clean: ## stop, and forget the data of `make up` (the virtual environment and the lab stay)
 	@if test -x $(BIN)/slipway; then $(BIN)/slipway down --forget; fi

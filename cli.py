@@ -5,6 +5,7 @@ Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 nobody answers, 4 not
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 import sys
@@ -113,11 +114,27 @@ def worker(pool: Annotated[list[str] | None, typer.Option(help="Run only this po
 
 @app.command()
 def migrate(revision: str = "head") -> None:
-    """Bring the database schema to a revision."""
+    """Bring the database schema to a revision, and the accounts that the environment names into their rows."""
+    from db.keyring import KeyRing
     from db.migrate import upgrade
+    from db.queries.environment import seed
+    from db.session import Database
     from settings import get_settings
 
-    upgrade(get_settings().sqlalchemy_url, revision)
+    settings = get_settings()
+    upgrade(settings.sqlalchemy_url, revision)
+    if revision != "head" or settings.secret_keys is None:
+        return
+    keys = KeyRing.parse(settings.secret_keys.get_secret_value())
+
+    async def accounts() -> None:
+        db = Database(settings.sqlalchemy_url, pool_min=1, pool_max=1)
+        try:
+            await seed(db, keys, settings.cloud_accounts(), retire=False)
+        finally:
+            await db.close()
+
+    asyncio.run(accounts())
 
 
 @app.command()

@@ -6,7 +6,9 @@ an activity.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import logging
 import signal
 import threading
 from collections.abc import AsyncIterator
@@ -15,6 +17,8 @@ from types import FrameType
 from typing import Any
 
 from fastapi import FastAPI
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 from starlette.middleware.cors import CORSMiddleware
 from starlette.staticfiles import StaticFiles
 from temporalio.client import Client
@@ -34,6 +38,8 @@ from api import (
     offers,
     options,
     pages,
+    plans,
+    providers,
     servers,
     vps,
 )
@@ -48,9 +54,14 @@ from api.security import Tokens
 from api.services import Services
 from api.temporal_link import TemporalLink
 from db.keyring import KeyRing
+from db.queries import environment
 from db.queries.reading import Reader
 from db.session import Database
 from settings import Settings, get_settings
+
+log = logging.getLogger("slipway.api")
+
+SEED_SECONDS = 5  # a start does not wait longer for a database
 
 _EXPOSED = [
     "ETag", "Idempotent-Replay", "Location", "Retry-After", "X-RateLimit-Limit", "X-RateLimit-Remaining",
@@ -85,8 +96,8 @@ def create_app(
     )
     app.state.services = held
     errors.install(app)
-    for module in (auth, create_instance, instances, events, credentials, commands, servers, offers, vps, attention,
-                   inventory, options, health, pages):  # fmt: skip
+    for module in (auth, create_instance, instances, events, credentials, commands, servers, plans, offers, vps,
+                   attention, inventory, providers, options, health, pages):  # fmt: skip
         app.include_router(module.router)
     app.mount("/assets/docs", StaticFiles(directory=pages.API_STATIC), name="docs-assets")
     app.mount("/assets", _Assets(directory=pages.PORTAL_STATIC, check_dir=False), name="assets")
@@ -96,7 +107,7 @@ def create_app(
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST", "DELETE"],
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID",
                            "X-Request-ID"],
             expose_headers=_EXPOSED,
@@ -148,6 +159,7 @@ def _lifespan(*, owns_database: bool) -> Any:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         held: Services = app.state.services
         await held.open()
+        await _seed_accounts(held)
         try:
             with _streams_end_on_signals(held.feed):
                 yield
@@ -157,6 +169,17 @@ def _lifespan(*, owns_database: bool) -> Any:
                 await held.db.close()
 
     return lifespan
+
+
+async def _seed_accounts(held: Services) -> None:
+    """The accounts that our environment names; workers do the same, so nothing is lost where it cannot be done."""
+    try:
+        accounts = held.settings.cloud_accounts()
+        if accounts:
+            async with asyncio.timeout(SEED_SECONDS):
+                await environment.seed(held.db, held.keys, accounts, retire=False)
+    except (OSError, TimeoutError, DBAPIError, PoolExhausted) as error:
+        log.warning("the environment's accounts are left to the workers: %s", type(error).__name__)
 
 
 @contextlib.contextmanager

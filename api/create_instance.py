@@ -21,7 +21,8 @@ from api.deps import Held, IdempotencyKey, Operator, actor
 from api.envelope import reply
 from api.errors import ApiError
 from api.examples import CREATE_REQUEST, CREATED
-from api.idempotency import claimed
+from api.idempotency import REPLAYED, claimed
+from api.provider_accounts import account_for
 from api.schemas import CreateInstance
 from api.services import Principal, Services
 from api.starting import plan, start_ordered
@@ -31,7 +32,8 @@ from db.queries.ordering import order_of
 from db.secrets import ensure
 from domain import ids
 from domain.errors import ErrorCode
-from domain.provisioning import Plan, PlanOrder, RunInputs
+from domain.provisioning import Placement, Plan, PlanOrder, RunInputs
+from domain.servers import ProviderType
 from domain.statuses import DeploymentStatus, DeploymentType
 from domain.steps import BY_NAME, steps_for
 
@@ -75,7 +77,7 @@ async def create_instance(
             made = await session.get(Deployment, uuid.UUID(str(answer["deploymentId"])))
     headers = {"Location": f"/api/portal/instances/{answer['deploymentId']}/status"}
     if earlier is not None:
-        headers["Idempotent-Replay"] = "true"
+        headers |= REPLAYED
     start = None
     if made is not None and made.started_at is None and made.ended_at is None:
         start = BackgroundTask(start_ordered, held, order_of(made, held.policy()))
@@ -83,8 +85,8 @@ async def create_instance(
 
 
 def _body(asked: CreateInstance) -> dict[str, object]:
-    given = asked.admin_password.get_secret_value() if asked.admin_password else None
-    return asked.model_dump(mode="json", exclude={"admin_password"}) | {"admin_password": given}
+    password = asked.admin_password.get_secret_value() if asked.admin_password else None
+    return asked.model_dump(mode="json", exclude={"admin_password"}) | {"admin_password": password}
 
 
 async def _check_server(session: AsyncSession, asked: CreateInstance, *, lock: bool) -> None:
@@ -118,8 +120,19 @@ async def _organization(session: AsyncSession, asked: CreateInstance) -> Organiz
     return organization
 
 
-def _inputs(asked: CreateInstance) -> RunInputs:
-    return RunInputs(provider=asked.provider, availability_zone=asked.region or "", environment=asked.environment)
+async def _inputs(session: AsyncSession, asked: CreateInstance) -> RunInputs:
+    """Every place the order names must be one that can be ordered from; the usual one is not asked for here, because
+    its account may be seeded by workers that are starting just now."""
+    fallbacks = [
+        Placement(provider=place.provider, provider_id=str((await account_for(session, place.provider,
+                  place.provider_id)).id), availability_zone=place.region or "")
+        for place in asked.fallbacks
+    ]  # fmt: skip
+    provider_id = ""
+    if asked.provider_id is not None or asked.provider is not ProviderType.TRANSIP:
+        provider_id = str((await account_for(session, asked.provider, asked.provider_id)).id)
+    return RunInputs(provider=asked.provider, provider_id=provider_id, availability_zone=asked.region or "",
+                     environment=asked.environment, fallbacks=fallbacks)  # fmt: skip
 
 
 async def _deployment(
@@ -137,7 +150,7 @@ async def _deployment(
             "status": DeploymentStatus.PROVISIONING,
             "status_message": _MESSAGES[asked.deployment_model],
             "requested_vps_id": asked.vps_id,
-            "inputs": _inputs(asked).model_dump(mode="json"),
+            "inputs": (await _inputs(session, asked)).model_dump(mode="json"),
             "admin_email": asked.admin_email,
             "admin_name": asked.admin_name,
             "requested_by": principal.username,
@@ -175,6 +188,7 @@ async def _planned(held: Services, asked: CreateInstance) -> dict[str, object]:
             raise _foreign(asked.slug)
         if await ordering.slug_is_taken(session, asked.slug):
             raise _taken(asked.slug)
+        inputs = await _inputs(session, asked)
     settings = held.settings
     made = await plan(
         held,
@@ -185,7 +199,7 @@ async def _planned(held: Services, asked: CreateInstance) -> dict[str, object]:
             tier=asked.tier,
             vps_id=str(asked.vps_id) if asked.vps_id else None,
             https_port=settings.host_https_port,
-            inputs=_inputs(asked),
+            inputs=inputs,
         ),
     )
     return made.model_dump(mode="json") | {"steps": _plan_steps(asked.deployment_model, made)}

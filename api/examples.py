@@ -1,4 +1,4 @@
-"""The documented examples of source 000: shown in the API's own documentation, and held to by the contract tests."""
+"""The documented examples of sources 000 and 001: shown in the API's own documentation, held to by contract tests."""
 
 from __future__ import annotations
 
@@ -75,6 +75,37 @@ INVENTORY_REPLY: dict[str, Any] = {
 }  # fmt: skip
 
 
+ACCOUNTS_REPLY: dict[str, Any] = {
+    "providers": [
+        {"id": "uuid", "name": "Linode", "type": "linode", "active": True, "configuration": {},
+         "created_at": "2024-01-01T00:00:00Z", "updated_at": "2024-01-01T00:00:00Z"},
+        {"id": "uuid", "name": "DigitalOcean", "type": "digitalocean", "active": True, "configuration": {},
+         "created_at": "2024-01-01T00:00:00Z", "updated_at": "2024-01-01T00:00:00Z"},
+    ]
+}  # fmt: skip
+
+ACCOUNT_REQUEST: dict[str, Any] = {
+    "name": "DigitalOcean Production",
+    "type": "digitalocean",
+    "api_key": "your-api-token",
+    "configuration": {"default_region": "nyc3"},
+}
+
+ACCOUNT_REPLY: dict[str, Any] = {
+    "success": True,
+    "provider": {"id": "uuid", "name": "DigitalOcean Production", "type": "digitalocean", "active": True},
+}
+
+ACCOUNT_CHANGE: dict[str, Any] = {
+    "name": "DigitalOcean Production",
+    "api_key": "new-api-token",
+    "active": True,
+    "configuration": {"default_region": "sfo3"},
+}
+
+ACCOUNT_DELETED: dict[str, Any] = {"success": True, "message": "Provider deleted successfully"}
+
+
 def described(description: str, example: dict[str, Any]) -> dict[str, Any]:
     return {"description": description, "content": {"application/json": {"example": example}}}
 
@@ -83,3 +114,5 @@ CREATED = described("Accepted; Location names the status", CREATE_REPLY)
 STATUS = described("The status, its newest log lines, and more than the documented keys", STATUS_REPLY)
 LOGS = described("Log lines in order", LOGS_REPLY)
 INVENTORY = described("The ledger, what needs somebody first", INVENTORY_REPLY)
+ACCOUNTS = described("Accounts at clouds, the oldest first; never a key", ACCOUNTS_REPLY)
+ACCOUNT_CREATED = described("The account, and more than the documented keys", ACCOUNT_REPLY)

@@ -1,4 +1,4 @@
-"""A creating request that may be repeated (X36): same key and body, same answer; same key, other body, 409."""
+"""Idempotency-Key (X36): a repeat of a creating request gets the first one's answer, and creates nothing."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from db.queries import ordering
 from db.queries.ordering import Answered
 from domain.errors import ErrorCode
 
+REPLAYED = {"Idempotent-Replay": "true"}
+
 
 async def claimed(
-    session: AsyncSession, held: Services, principal: Principal, key: str | None, *, route: str, body: dict[str, object]
-) -> Answered | None:
-    """The earlier answer, or None: do it, and keep the answer with `ordering.keep_answer`.
+    session: AsyncSession, held: Services, principal: Principal, key: str | None, *, route: str,
+    body: dict[str, object],
+) -> Answered | None:  # fmt: skip
+    """None: go on, and keep the answer with `ordering.keep_answer`. Else what the key was answered with before.
 
-    `body` may hold secrets; only its keyed fingerprint is kept.
+    `body` holds secrets in clear: only a keyed fingerprint of it is kept.
     """
     if key is None:
         return None

@@ -11,7 +11,11 @@ from starlette.responses import Response
 
 from api.deps import Held, anonymous, bearer, signed_in
 from api.envelope import reply
+from api.services import Services
+from db.queries import offers, providers
 from domain.ids import RESERVED_SLUGS, SLUG_PATTERN
+from domain.offers import Offer
+from domain.servers import SERVED, ProviderType
 from domain.statuses import DeploymentType, Tier
 
 router = APIRouter(prefix="/api/portal", tags=["instances"])
@@ -28,13 +32,29 @@ async def _charged(request: Request, given: Annotated[HTTPAuthorizationCredentia
         await signed_in(request, given)
 
 
+async def _providers(held: Services) -> list[dict[str, object]]:
+    """Clouds an order may name: those with an active account, with the regions they were last seen to offer."""
+    shown: list[dict[str, object]] = []
+    async with held.db.begin() as session:
+        for kind in SERVED:
+            account = await providers.standing_for(session, kind)
+            if account is None:
+                continue
+            usual = account.configuration.get("default_region")
+            cached = await offers.read(session, account.id, Offer.REGIONS)
+            seen = [str(region["id"]) for region in cached.value if region.get("available", True)] if cached else []
+            regions = [usual, *(name for name in seen if name != usual)] if usual else seen
+            shown.append({"name": kind, "regions": regions})
+    return shown or [{"name": ProviderType.TRANSIP, "regions": [held.settings.transip_availability_zone]}]
+
+
 @router.get("/options", dependencies=[Depends(_charged)])
 async def options(request: Request, held: Held) -> Response:
     settings = held.settings
     body: dict[str, object] = {
         "tiers": [{"name": tier, "product": product, "title": tier.title()} for tier, product in _PRODUCTS.items()],
-        "deployment_models": list(DeploymentType),
-        "providers": [{"name": "transip", "regions": [settings.transip_availability_zone]}],
+        "deployment_models": [DeploymentType.SHARED, DeploymentType.DEDICATED],
+        "providers": await _providers(held),
         "base_domain": settings.base_domain,
         "slug_pattern": SLUG_PATTERN,
         "reserved_slugs": sorted(RESERVED_SLUGS),

@@ -23,6 +23,8 @@ _CODES: Mapping[str, ErrorCode] = {
     "InvalidChange": ErrorCode.VALIDATION_ERROR,
     **PUBLIC_CODES,
 }
+# What is missing of an account, as the book of accounts says it.
+_ACCOUNT_CODES = (ErrorCode.PROVIDER_NOT_FOUND, ErrorCode.MISSING_CREDENTIALS, ErrorCode.INVALID_CREDENTIALS)
 # 502 and not 401 for INVALID_CREDENTIALS: it is our account that the cloud refuses, and a 401 would sign the user of
 # the portal out.
 _BAD_GATEWAY = frozenset({ErrorCode.API_ERROR, ErrorCode.STEP_FAILED, ErrorCode.INVALID_CREDENTIALS})
@@ -45,6 +47,8 @@ def from_failure(error: BaseException | None, provider: str | None) -> ApiError:
         return unknown()
     code = _CODES.get(kind, ErrorCode.STEP_FAILED)
     details = found.details[0] if found.details and isinstance(found.details[0], dict) else {}
+    if kind == Trouble.MISSING_SETTING and details.get("code") in _ACCOUNT_CODES:
+        code = ErrorCode(details["code"])
     return ApiError(
         code,
         found.message[:1].upper() + found.message[1:],

@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from db.queries.users import MAX_PASSWORD_BYTES
 from domain.ids import RESERVED_SLUGS, is_slug
+from domain.servers import ProviderType
 from domain.statuses import DeploymentType, Tier
 
 
@@ -40,7 +41,7 @@ def _slug(value: str) -> str:
     return value
 
 
-def _printable(value: str) -> str:
+def printable(value: str) -> str:
     if any(ord(character) < 32 or ord(character) == 127 for character in value):
         raise PydanticCustomError("control", "Control characters are not allowed.")
     return value
@@ -68,12 +69,25 @@ def _password(value: SecretStr) -> SecretStr:
 
 
 Text200 = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_printable)
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(printable)
 ]
-Reason = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), AfterValidator(_printable)]
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), AfterValidator(printable)]
 EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,63}$")]
-EnvironmentValue = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_printable)]
+EnvironmentValue = Annotated[str, StringConstraints(max_length=2000), AfterValidator(printable)]
 NewPassword = Annotated[SecretStr, AfterValidator(_password)]
+
+
+AccountId = Annotated[str, StringConstraints(max_length=64)]
+# The cloud says which zones it has; a list of ours would be out of date one day.
+Region = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{2,30}$")]
+
+
+class ElsewhereToo(Asked):
+    """Another place for an order: another cloud, another account, or another region of the same."""
+
+    provider: ProviderType
+    provider_id: AccountId | None = None
+    region: Region | None = None
 
 
 class CreateInstance(Asked):
@@ -82,14 +96,16 @@ class CreateInstance(Asked):
     organization_name: Text200
     slug: Annotated[str, AfterValidator(_slug)]
     tier: Tier
-    deployment_model: DeploymentType
+    deployment_model: Literal[DeploymentType.SHARED, DeploymentType.DEDICATED]
     vps_id: uuid.UUID | None = None
     admin_email: EmailStr = Field(max_length=320)
     admin_name: Text200
     admin_password: NewPassword | None = None  # generated when absent
-    provider: Literal["transip"] = "transip"
-    # The cloud says which zones it has; a list of ours would be out of date one day.
-    region: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{2,30}$")] | None = None
+    provider: ProviderType = ProviderType.TRANSIP
+    provider_id: AccountId | None = None  # absent: the account that stands for that kind of cloud
+    region: Region | None = None
+    # Where to order instead, in this order, if a cloud has no room; nothing is paid before.
+    fallbacks: list[ElsewhereToo] = Field(default_factory=list, max_length=5)
     # Product-specific, non-secret variables of the application (R208); secrets are generated, never sent.
     environment: dict[EnvironmentName, EnvironmentValue] = Field(default_factory=dict, max_length=50)
     dry_run: bool = False
@@ -116,7 +132,7 @@ class Decision(Asked):
 class SweepRequest(Asked):
     """`vouch`: list and rows are right although they look wrong; write them down, touch nothing."""
 
-    provider: Literal["transip"] = "transip"
+    provider: Literal[ProviderType.TRANSIP, ProviderType.DIGITALOCEAN, ProviderType.LINODE] = ProviderType.TRANSIP
     vouch: bool = False
 
 

@@ -12,17 +12,25 @@ import uuid
 from datetime import timedelta
 
 from temporalio.client import Client, RPCTimeoutOrCancelledError, WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from api.errors import ApiError
 from api.services import Services
 from api.temporal_link import CALL_SECONDS, answered
 from db.models import VpsInstance
-from db.models_clouds import ServerAction
+from db.models_clouds import ServerAction, ServiceProvider
 from db.queries.ordering import mark_started
 from db.queries.servers import action_started, call_of
+from domain.accounts import AccountCall, AccountChecked
 from domain.errors import ErrorCode
-from domain.ids import RUNS_QUEUE, plan_workflow_id, provisioning_workflow_id, termination_workflow_id
+from domain.ids import (
+    RUNS_QUEUE,
+    account_check_workflow_id,
+    plan_workflow_id,
+    provisioning_workflow_id,
+    termination_workflow_id,
+)
 from domain.inventory import SweepCall
 from domain.offers import OffersCall
 from domain.provisioning import Plan, PlanOrder, ProvisionOrder, TerminationOrder
@@ -45,6 +53,7 @@ INVENTORY = "InventorySweep"
 SERVER_ACTIONS = "ServerActions"
 LOOK_AT_SERVER = "LookAtServer"
 OFFERS = "ReadOffers"
+ACCOUNT_CHECK = "AccountCheck"
 
 # A plan asks the cloud for prices; its answer is waited for that long.
 PLAN_SECONDS = 20
@@ -52,6 +61,7 @@ PLAN_SECONDS = 20
 LOOK_SECONDS = 10
 # A list that takes longer is read on without anybody waiting, and is there for the next request.
 OFFERS_SECONDS = 10
+CHECK_SECONDS = 20
 
 
 async def start_provisioning(client: Client, order: ProvisionOrder) -> None:
@@ -124,6 +134,24 @@ async def look(services: Services, call: LookCall) -> Seen:
         client = await services.temporal.client()
         seen: Seen = await client.execute_workflow(LOOK_AT_SERVER, call, result_type=Seen, **look_start(call))
         return seen
+
+
+async def check_account(services: Services, row: ServiceProvider) -> AccountChecked:
+    """Whether the cloud accepts the account's credentials. Who asks twice at once gets one answer."""
+    version = int(row.updated_at.timestamp() * 1000)
+    async with answered(seconds=CHECK_SECONDS, provider=row.type):
+        client = await services.temporal.client()
+        checked: AccountChecked = await client.execute_workflow(
+            ACCOUNT_CHECK,
+            AccountCall(provider=row.type, provider_id=str(row.id)),
+            id=account_check_workflow_id(str(row.id), version),
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            task_queue=RUNS_QUEUE,
+            result_type=AccountChecked,
+            static_summary=f"Check the account {row.name}",
+            execution_timeout=timedelta(minutes=1),
+        )
+        return checked
 
 
 async def run_handle(

@@ -21,7 +21,7 @@ from api.auditing import audited
 from api.deps import OPERATORS, STAFF, Held, IdempotencyKey, Member, actor, parsed_id
 from api.envelope import reply
 from api.errors import ApiError, not_found
-from api.idempotency import claimed
+from api.idempotency import REPLAYED, claimed
 from api.provider_accounts import account_for
 from api.services import Principal, Services
 from api.starting import look, start_action, start_ordered, start_termination
@@ -104,7 +104,7 @@ async def create_server(
             made = found.deployment if found else None
     headers = {"Location": f"/api/vps/{vps_id}"}
     if earlier is not None:
-        headers["Idempotent-Replay"] = "true"
+        headers |= REPLAYED
     start = None
     if made is not None and made.started_at is None and made.ended_at is None:
         start = BackgroundTask(start_ordered, held, order_of(made, held.policy()))

@@ -44,6 +44,11 @@ def offers_key(provider_id: str, resource: str) -> str:
     return f"provider:{provider_id}:{resource}"
 
 
+def account_check_workflow_id(provider_id: str, version: int) -> str:
+    """`version` of the account's row: a check of its old key says nothing of the new one."""
+    return f"account-check/{provider_id}/{version}"
+
+
 def inventory_workflow_id(provider: str) -> str:
     """Of a sweep that somebody asked for; the schedule's have their own names."""
     return f"inventory/{provider}"

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from activities._clouds import CloudBook
 from activities._context import Deps
 from db.keyring import KeyRing
-from db.queries.environment import seed_from_environment
+from db.queries import environment
 from db.session import Database
 from domain.config import RunConfig
 from domain.inventory import InventoryRules
@@ -62,8 +62,7 @@ async def seed(db: Database, keys: KeyRing, settings: Settings) -> None:
     accounts = settings.cloud_accounts()
     for patience in range(SEED_TRIES, -1, -1):
         try:
-            async with db.begin() as session:
-                await seed_from_environment(session, keys, accounts, retire=True)
+            await environment.seed(db, keys, accounts, retire=True)
         except (DBAPIError, OSError) as error:
             if not patience:
                 raise

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from activities._context import Deps
+from activities.accounts import AccountActivities
 from activities.certificates import CertificateActivities
 from activities.health import HealthActivities
 from activities.hosts import HostActivities
@@ -24,6 +25,7 @@ from activities.servers import ServerActivities
 from activities.sweeps import SweepActivities
 from domain import ids
 from domain.servers import SERVED
+from workflows.accounts import AccountCheck
 from workflows.offers import ReadOffers
 from workflows.planning import Planning
 from workflows.provisioning import Provisioning
@@ -32,7 +34,8 @@ from workflows.sweeps import InventorySweep, StartSweep
 from workflows.termination import Termination
 
 WORKFLOWS: tuple[type, ...] = (
-    Provisioning, Termination, Planning, ServerActions, LookAtServer, ReadOffers, StartSweep, InventorySweep,
+    Provisioning, Termination, Planning, ServerActions, LookAtServer, ReadOffers, AccountCheck, StartSweep,
+    InventorySweep,
 )  # fmt: skip
 
 
@@ -57,7 +60,8 @@ def _cloud(deps: Deps) -> list[Callable[..., Any]]:
     servers, actions = ServerActivities(deps), ServerActionActivities(deps)
     return [servers.quote_server, servers.create_server, servers.await_server, servers.destroy_server,
             servers.prove_server_absent, actions.send_action, actions.await_action, actions.look_at_server,
-            InventoryActivities(deps).sweep_inventory, OfferActivities(deps).read_offers]  # fmt: skip
+            InventoryActivities(deps).sweep_inventory, OfferActivities(deps).read_offers,
+            AccountActivities(deps).validate_account]  # fmt: skip
 
 
 def _hosts(deps: Deps) -> list[Callable[..., Any]]:

@@ -42,6 +42,7 @@ ACTIVITIES: dict[str, Options] = {
     "look_at_server": Options(CLOUD, _s(15), waited_for=True),
     "sweep_inventory": Options(CLOUD, _s(300)),
     "read_offers": Options(CLOUD, _s(30), waited_for=True),
+    "validate_account": Options(CLOUD, _s(12), waited_for=True),
     "publish_dns": Options(EDGE, _s(120)),
     "withdraw_dns": Options(EDGE, _s(120)),
     "prove_name_absent": Options(EDGE, _s(120), patience=2),

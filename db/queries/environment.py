@@ -17,6 +17,7 @@ from db.keyring import KeyRing, KeyRingError
 from db.models import VpsInstance
 from db.models_clouds import ServiceProvider
 from db.queries import providers
+from db.session import Database
 from domain.servers import ProviderType
 
 SEED_LOCK = 7466893
@@ -26,6 +27,12 @@ _TITLES = {
 }  # fmt: skip
 
 Accounts = Mapping[str, tuple[str, dict[str, Any]]]  # kind of cloud -> (key, configuration)
+
+
+async def seed(db: Database, keys: KeyRing, accounts: Accounts, *, retire: bool) -> None:
+    """The same in a transaction of its own, for a process that starts."""
+    async with db.begin() as session:
+        await seed_from_environment(session, keys, accounts, retire=retire)
 
 
 async def seed_from_environment(session: AsyncSession, keys: KeyRing, accounts: Accounts, *, retire: bool) -> None:

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import base64
 import uuid
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.base import new_id
 from db.keyring import KeyRing
 from db.models import Placement, ServerIntent, VpsInstance
-from db.models_clouds import ProviderCache, ServiceProvider
+from db.models_clouds import ServiceProvider
+from db.queries import offers
 from domain.statuses import IntentState, Lifecycle
 
 ADMINISTRATOR, ENVIRONMENT = "administrator", "environment"
@@ -120,7 +122,9 @@ async def create(
         id=new_id(), name=name, type=kind, configuration=configuration, active=active, origin=origin, validation=""
     )
     encrypt(keys, row, api_key)
-    await _stored(session, row)
+    async with _named_once(session, name):
+        session.add(row)
+    await session.refresh(row)  # the database's own times
     return row
 
 
@@ -129,24 +133,19 @@ async def change(
     active: bool | None = None, configuration: dict[str, Any] | None = None,
 ) -> list[str]:  # fmt: skip
     """Set what is given; returns the names of what changed. What the cloud was seen to offer is forgotten with it."""
-    changed: list[str] = []
-    if name is not None and name != row.name:
-        row.name = name
-        changed.append("name")
-    if active is not None and active != row.active:
-        row.active = active
-        changed.append("active")
-    if configuration is not None and configuration != row.configuration:
-        row.configuration = configuration
-        changed.append("configuration")
-    if api_key is not None:
-        encrypt(keys, row, api_key)
-        changed.append("api_key")
-    if {"api_key", "configuration"} & set(changed):
-        row.validated_at, row.validation = None, ""  # it was said of another one
-    await _stored(session, row)
+    given = {"name": name, "active": active, "configuration": configuration}
+    changes = {field: value for field, value in given.items() if value is not None and value != getattr(row, field)}
+    async with _named_once(session, name or row.name):
+        for field, value in changes.items():
+            setattr(row, field, value)
+        if api_key is not None:
+            encrypt(keys, row, api_key)
+        if api_key is not None or "configuration" in changes:
+            row.validated_at, row.validation = None, ""  # it was said of another one
+    await session.refresh(row)
+    changed = [*changes, *(["api_key"] if api_key is not None else [])]
     if set(changed) - {"name"}:
-        await forget_offers(session, row.id)
+        await offers.invalidate(session, row.id)
     return changed
 
 
@@ -160,17 +159,17 @@ async def remove(session: AsyncSession, row: ServiceProvider) -> None:
     row.api_key_encrypted, row.key_id = None, ""
     await session.flush()
     await session.refresh(row)
-    await forget_offers(session, row.id)
+    await offers.invalidate(session, row.id)
 
 
-async def forget_offers(session: AsyncSession, provider_id: uuid.UUID) -> None:
-    """What was cached of an account may not hold any more."""
-    await session.execute(delete(ProviderCache).where(ProviderCache.provider_id == provider_id))
+async def note_validation(
+    session: AsyncSession, provider_id: uuid.UUID, sentence: str, at: datetime, *, seen: datetime
+) -> None:
+    """How the newest check of the credentials ended, unless the account has changed since it was `seen`.
 
-
-async def note_validation(session: AsyncSession, provider_id: uuid.UUID, sentence: str, at: datetime) -> None:
-    """How the newest check of the credentials ended. The account stays as new as it was: clients of it live on."""
-    noted = update(ServiceProvider).where(ServiceProvider.id == provider_id)
+    It stays as new as it was: clients of it live on.
+    """
+    noted = update(ServiceProvider).where(ServiceProvider.id == provider_id, ServiceProvider.updated_at == seen)
     await session.execute(
         noted.values(validated_at=at, validation=sentence, updated_at=ServiceProvider.updated_at)
         .execution_options(synchronize_session=False)
@@ -182,13 +181,13 @@ def encrypt(keys: KeyRing, row: ServiceProvider, api_key: str) -> None:
     row.api_key_encrypted = base64.b64encode(blob).decode()
 
 
-async def _stored(session: AsyncSession, row: ServiceProvider) -> None:
+@asynccontextmanager
+async def _named_once(session: AsyncSession, name: str) -> AsyncIterator[None]:
+    """Around what gives an account its name: whoever comes second is told so, and the transaction goes on."""
     try:
         async with session.begin_nested():
-            session.add(row)
-            await session.flush()
+            yield
     except IntegrityError as error:
         if "uq_service_providers_name_live" in str(error.orig):
-            raise NameTaken(row.name) from None
+            raise NameTaken(name) from None
         raise
-    await session.refresh(row)  # the database's own times

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, func, select, text, update
+from sqlalchemy import ColumnElement, and_, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -62,7 +62,9 @@ def _visible(organization_id: uuid.UUID | None) -> ColumnElement[bool]:
     """A customer sees the servers that are theirs alone; None sees all."""
     if organization_id is None:
         return VpsInstance.id.is_not(None)
-    theirs = exists().where(Deployment.vps_id == VpsInstance.id, Deployment.organization_id == organization_id)
+    deployed = select(Deployment.id).where(
+        Deployment.vps_id == VpsInstance.id, Deployment.organization_id == organization_id)  # fmt: skip
+    theirs = deployed.correlate(VpsInstance).exists()
     return and_(~VpsInstance.is_shared, theirs)
 
 

@@ -16,6 +16,7 @@ from providers.cloud.http import money, texts, whole
 
 CURRENCY = "USD"
 _VERSION = re.compile(r"-(\d+)-(\d+)$")
+_SYSTEM = re.compile(r" on (\w+) (\d+)(?:\.(\d+))?")  # in the name of an application's image
 
 
 def size(item: dict[str, Any]) -> Size | None:
@@ -87,7 +88,7 @@ def apps(one_clicks: list[dict[str, Any]], images: list[Image], systems: list[Im
     found = []
     for slug in sorted(set(names.values())):
         short, image = _VERSION.sub("", slug), known.get(slug)
-        base = f"{image.distribution.lower()}{slug.removeprefix(short)}-x64" if image else ""
+        base = _system_of(image) if image else ""
         found.append(
             App(
                 slug=short if names[short] == slug else slug,
@@ -98,6 +99,12 @@ def apps(one_clicks: list[dict[str, Any]], images: list[Image], systems: list[Im
             )
         )
     return found
+
+
+def _system_of(image: Image) -> str:
+    """The slug of the system an application's image was made from, as its name tells it; empty where it does not."""
+    told = _SYSTEM.search(image.label)
+    return "-".join(part.lower() for part in (*told.groups(), "x64") if part) if told else ""
 
 
 def _version(slug: str) -> tuple[int, int]:

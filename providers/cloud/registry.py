@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from providers.cloud import digitalocean, digitalocean_catalogue, transip, transip_catalogue
+from providers.cloud import (
+    digitalocean,
+    digitalocean_catalogue,
+    linode,
+    linode_catalogue,
+    transip,
+    transip_catalogue,
+)
 from providers.cloud.base import CallLimit, CloudMaker
 
-CLOUDS: dict[str, CloudMaker] = {"transip": transip.from_account, "digitalocean": digitalocean.from_account}
+CLOUDS: dict[str, CloudMaker] = {
+    "transip": transip.from_account,
+    "digitalocean": digitalocean.from_account,
+    "linode": linode.from_account,
+}
 
 # What each documents for one account; its client may know better (`Cloud.call_limits`).
 LIMITS: dict[str, tuple[CallLimit, ...]] = {
     "transip": transip_catalogue.CALL_LIMITS,
     "digitalocean": digitalocean_catalogue.CALL_LIMITS,
+    "linode": linode_catalogue.CALL_LIMITS,
 }

@@ -6,6 +6,9 @@ import hmac
 import re
 
 from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 
 from sandbox.clouds.store import Store
 
@@ -26,10 +29,6 @@ class Accounts:
         self._store = store
         self._tokens = dict(tokens)
 
-    @property
-    def names(self) -> list[str]:
-        return [*self._tokens]
-
     def of(self, authorization: str) -> str | None:
         """The account that an Authorization header opens."""
         scheme, _, text = authorization.partition(" ")
@@ -40,8 +39,13 @@ class Accounts:
                 return None if self._store.get(Revoked, name) else name
         return None
 
-    def revoke(self, name: str) -> None:
-        self._store.put(name, Revoked(account=name))
-
-    def restore(self, name: str) -> None:
-        self._store.delete(Revoked, name)
+    async def act(self, request: Request) -> Response:
+        """For the admin: `revoke` the token of the account in the path, or `restore` it."""
+        name, verb = request.path_params["name"], request.path_params["verb"]
+        if name not in self._tokens or verb not in {"revoke", "restore"}:
+            raise HTTPException(404)
+        if verb == "revoke":
+            self._store.put(name, Revoked(account=name))
+        else:
+            self._store.delete(Revoked, name)
+        return Response(status_code=204)

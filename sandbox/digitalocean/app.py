@@ -66,7 +66,7 @@ class DigitalOceanApp(CloudApp[Droplet, Invoice]):
         self._accounts = Accounts(store, accounts)
         self._limits = limits
         self._rates = Rates()
-        self._admin.add("/accounts/{name}/{verb}", self._admin_account)
+        self._admin.add("/accounts/{name}/{verb}", self._accounts.act)
         self._admin.add("/droplets/{id:int}/fail", self._admin_fail)
         self._routes = Starlette(
             routes=Droplets(store, self._machines, timings, limits).routes() + General(store, limits).routes(),
@@ -123,14 +123,6 @@ class DigitalOceanApp(CloudApp[Droplet, Invoice]):
         # Only the limits of a minute say how long to wait; of the hour's one the reset tells.
         wait = math.ceil(self._rates.reset(account, full, windows[full]) - time.time())
         await self.send_error(send, 429, TOO_MANY[full], {} if full == HOUR else {"retry-after": str(max(1, wait))})
-
-    async def _admin_account(self, request: Request) -> Response:
-        """`revoke` a token, and `restore` it."""
-        name, verb = request.path_params["name"], request.path_params["verb"]
-        if name not in self._accounts.names or verb not in {"revoke", "restore"}:
-            raise HTTPException(404)
-        getattr(self._accounts, verb)(name)
-        return Response(status_code=204)
 
     async def _admin_fail(self, request: Request) -> Response:
         """No place was found for a droplet that is being made: its action ends in error, and the droplet is gone."""

@@ -7,6 +7,7 @@ import contextvars
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +19,19 @@ from temporalio.testing import ActivityEnvironment
 from activities import _clouds
 from activities._clouds import CloudBook, cloud_of, cloud_of_server
 from activities._context import Deps
+from activities.accounts import AccountActivities
 from activities.inventory import InventoryActivities
 from activities.offers import OfferActivities
 from activities.server_actions import ServerActionActivities
 from activities.servers import ServerActivities
 from db.keyring import KeyRing
 from db.models import Placement, ServerIntent, VpsInstance
-from db.models_clouds import CallBudget, ServiceProvider
+from db.models_clouds import ServiceProvider
 from db.models_inventory import CloudResource, InventorySweep
 from db.queries import providers
 from db.session import Database
-from domain.errors import FINAL_TROUBLES, Trouble
+from domain.accounts import AccountCall, AccountChecked
+from domain.errors import FINAL_TROUBLES, ErrorCode, Trouble
 from domain.inventory import SweepCall, SweepOutcome, SweepReport
 from domain.offers import Offer, OffersCall
 from domain.provisioning import DestroyCall, QuoteCall, RunInputs
@@ -78,6 +81,10 @@ class Desk(Shop):
         async with self.deps.db.begin() as session:
             return (await providers.create(session, self.deps.keys, **(values | changes))).id
 
+    async def row(self, provider_id: uuid.UUID) -> ServiceProvider:
+        async with self.deps.db.begin() as session:
+            return await session.get_one(ServiceProvider, provider_id)
+
     async def set(self, provider_id: uuid.UUID, **columns: Any) -> None:
         async with self.deps.db.begin() as session:
             await session.execute(update(ServiceProvider).where(ServiceProvider.id == provider_id).values(**columns))
@@ -124,8 +131,9 @@ class TestClients:
         first = await cloud_of(desk.deps, "transip")
         assert await cloud_of(desk.deps, "transip", str(ref)) is first
         assert (first.poll_interval, first.late_accept_window) == (0.05, 0.2)
+        row = await desk.row(ref)
         async with desk.deps.db.begin() as session:
-            await providers.note_validation(session, ref, "accepted", (await desk_row(desk, ref)).created_at)
+            await providers.note_validation(session, ref, "accepted", datetime.now(UTC), seen=row.updated_at)
         assert await cloud_of(desk.deps, "transip") is first
         await desk.set(ref, configuration={"base_url": desk.cloud.url, "username": "acme", "poll_seconds": 3})
         second = await cloud_of(desk.deps, "transip")
@@ -150,11 +158,6 @@ class TestClients:
         oldest, second = await desk.account(), await desk.account()
         assert await cloud_of(desk.deps, "transip") is await cloud_of(desk.deps, "transip", oldest)
         assert await cloud_of(desk.deps, "transip", second) is not await cloud_of(desk.deps, "transip", oldest)
-
-
-async def desk_row(desk: Desk, ref: uuid.UUID) -> ServiceProvider:
-    async with desk.deps.db.begin() as session:
-        return await session.get_one(ServiceProvider, ref)
 
 
 class TestRefusals:
@@ -333,8 +336,6 @@ class TestLimits:
         with pytest.raises(RateLimited):
             await asyncio.create_task(cloud.list(), context=contextvars.Context())
         told = {"base_url": desk.cloud.url, "username": "acme", "limits": {"requests": 10**6}}
-        async with desk.deps.db.begin() as session:  # the one call at the old limit lasts for a quarter of an hour
-            await session.execute(delete(CallBudget).where(CallBudget.provider_id == ref))
         await desk.set(ref, configuration=told)
         for _ in range(5):
             await asyncio.create_task((await cloud_of(desk.deps, "transip")).list(), context=contextvars.Context())
@@ -342,3 +343,52 @@ class TestLimits:
     async def test_a_limit_of_nothing_makes_the_account_unusable_and_says_so(self, desk: Desk) -> None:
         await self.limited(desk, 0)
         assert "lets nothing through" in (await refusal(desk, "transip"))[2]
+
+
+class TestValidating:
+    async def validated(self, desk: Desk, ref: uuid.UUID, kind: str = "transip") -> AccountChecked:
+        call = AccountCall(provider=kind, provider_id=str(ref))
+        return await ActivityEnvironment().run(AccountActivities(desk.deps).validate_account, call)
+
+    async def test_accepted_credentials_are_noted_of_a_disabled_account_too(self, desk: Desk) -> None:
+        ref = await desk.account(active=False)
+        checked = await self.validated(desk, ref)
+        assert (checked.valid, checked.code) == (True, None)
+        row = await desk.row(ref)
+        assert row.validation == checked.message
+        assert row.validated_at is not None
+
+    async def test_refused_credentials_say_so(self, desk: Desk) -> None:
+        ref = await desk.account(configuration={"base_url": desk.cloud.url, "username": "somebody"})
+        checked = await self.validated(desk, ref)
+        assert (checked.valid, checked.code) == (False, ErrorCode.INVALID_CREDENTIALS)
+        assert (await desk.row(ref)).validation == checked.message
+
+    async def test_a_cloud_that_is_away_or_busy_is_told_apart(self, desk: Desk) -> None:
+        away = await desk.account(configuration={"base_url": "http://127.0.0.1:1", "username": "acme"})
+        assert (await self.validated(desk, away)).code is ErrorCode.API_ERROR
+        ref = await desk.account()
+        await desk.cloud.fault("rate_limit", path=".*", times=5)
+        checked = await self.validated(desk, ref)
+        assert checked.code is ErrorCode.RATE_LIMIT_EXCEEDED
+        assert checked.retry_after is not None
+
+    async def test_what_cannot_be_asked_is_told_apart(self, desk: Desk) -> None:
+        aws = await desk.account(kind="aws")
+        assert (await self.validated(desk, aws, "aws")).code is ErrorCode.PROVIDER_INACTIVE
+        assert (await self.validated(desk, uuid.uuid4())).code is ErrorCode.PROVIDER_NOT_FOUND
+        broken = await desk.account(api_key="no key")
+        assert (await self.validated(desk, broken)).code is ErrorCode.INVALID_CREDENTIALS
+
+    async def test_an_answer_about_the_old_key_is_not_noted_of_the_new_one(self, desk: Desk) -> None:
+        ref = await desk.account()
+        verify = TransIP.verify_credentials
+
+        async def change_meanwhile(client: TransIP) -> None:
+            await verify(client)
+            await desk.set(ref, api_key_encrypted="another")
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(TransIP, "verify_credentials", change_meanwhile)
+            assert (await self.validated(desk, ref)).valid
+        assert (await desk.row(ref)).validation == ""

@@ -15,6 +15,7 @@ from db.models import Deployment, Organization, Secret
 from db.secrets import read
 from domain.provisioning import Plan, ProvisionOrder
 from domain.statuses import Role
+from tests.api.accounts import account
 from tests.api.conftest import MakeWorld
 from tests.api.world import SECRET_KEYS, World, order, temporal_is_away
 
@@ -55,7 +56,7 @@ class TestRefusals:
             ({"adminPassword": "line\nbreak line break"}, "adminPassword", "control"),
             ({"vpsId": "nonsense"}, "vpsId", "UUID"),
             ({"vpsId": str(uuid.uuid4())}, "vpsId", "null for a dedicated"),
-            ({"provider": "linode"}, "provider", "transip"),
+            ({"provider": "hetzner"}, "provider", "transip"),
             ({"region": "../etc"}, "region", "pattern"),
             ({"color": "red"}, "color", "not a known field"),
         ],
@@ -289,3 +290,35 @@ async def test_two_processes_agree_about_one_slug(make_world: MakeWorld) -> None
     body = order()
     answers = await asyncio.gather(post(first, body), post(second, body))
     assert sorted(answer.status_code for answer in answers) == [202, 409]
+
+
+class TestWhere:
+    async def test_an_order_may_name_a_cloud_a_region_and_where_else(self, world: World) -> None:
+        await account(world.db, "linode")
+        ocean = await account(world.db, "digitalocean")
+        elsewhere = [{"provider": "linode", "region": "de-fra-2"},
+                     {"provider": "digitalocean", "providerId": str(ocean)}]  # fmt: skip
+        made = await world.create(provider="linode", region="nl-ams", fallbacks=elsewhere)
+        order: ProvisionOrder = world.temporal.started[f"provision/{made['deploymentId']}"][1]
+        inputs = order.inputs
+        assert (inputs.provider, inputs.availability_zone) == ("linode", "nl-ams")
+        assert [(place.provider, place.availability_zone) for place in inputs.fallbacks] == [
+            ("linode", "de-fra-2"), ("digitalocean", "")]  # fmt: skip
+        assert inputs.fallbacks[1].provider_id == str(ocean)
+
+    @pytest.mark.parametrize(
+        ("change", "code"),
+        [
+            ({"provider": "aws"}, "PROVIDER_INACTIVE"),
+            ({"provider": "linode", "providerId": str(uuid.uuid4())}, "PROVIDER_NOT_FOUND"),
+            ({"fallbacks": [{"provider": "gcp"}]}, "PROVIDER_INACTIVE"),
+        ],
+    )
+    async def test_a_place_nobody_can_order_from_is_refused_and_nothing_is_written(
+        self, world: World, change: dict[str, Any], code: str
+    ) -> None:
+        body = order(**change)
+        answer = await post(world, body)
+        assert answer.json()["code"] == code
+        assert await rows(world, body["slug"]) == 0
+        assert world.temporal.started == {}

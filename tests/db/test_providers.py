@@ -46,9 +46,8 @@ async def server(db: Database, provider_id: uuid.UUID | None, **columns: Any) ->
     return ref
 
 
-async def seed(db: Database, keys: KeyRing, accounts: Any, *, retire: bool = True) -> None:
-    async with db.begin() as session:
-        await environment.seed_from_environment(session, keys, accounts, retire=retire)
+async def seed(db: Database, keys: KeyRing, accounts: environment.Accounts, *, retire: bool = True) -> None:
+    await environment.seed(db, keys, accounts, retire=retire)
 
 
 async def rows(db: Database) -> list[ServiceProvider]:
@@ -91,7 +90,7 @@ class TestChanging:
             for account in (row, other):
                 session.add(ProviderCache(key=f"provider:{account.id}:plans", provider_id=account.id, value=[],
                                           fetched_at=datetime.now(UTC), fresh_until=datetime.now(UTC)))  # fmt: skip
-            await providers.note_validation(session, row.id, "accepted", datetime.now(UTC))
+            await providers.note_validation(session, row.id, "accepted", datetime.now(UTC), seen=row.updated_at)
         async with db.begin() as session:
             found = await providers.get(session, row.id, lock=True)
             assert found is not None
@@ -105,7 +104,7 @@ class TestChanging:
     async def test_a_validation_leaves_the_account_as_new_as_it_was(self, db: Database, keys: KeyRing) -> None:
         row = await make(db, keys)
         async with db.begin() as session:
-            await providers.note_validation(session, row.id, "accepted", datetime.now(UTC))
+            await providers.note_validation(session, row.id, "accepted", datetime.now(UTC), seen=row.updated_at)
         (after,) = await rows(db)
         assert (after.updated_at, after.validation) == (row.updated_at, "accepted")
 

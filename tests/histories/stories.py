@@ -14,12 +14,14 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from db.base import new_id
 from db.models import Deployment, DeploymentEvent
 from domain import ids
+from domain.accounts import AccountCall
 from domain.inventory import SweepCall
 from domain.offers import Offer, OffersCall
 from domain.provisioning import PlanOrder, ProvisionOrder, RetryRequest, RollbackRequest, TerminationOrder
 from domain.starting import offers_start
 from domain.statuses import DeploymentType, StepState, Tier
 from tests.workflows.world import World, until_parked
+from workflows.accounts import AccountCheck
 from workflows.offers import ReadOffers
 from workflows.planning import Planning
 from workflows.provisioning import Provisioning
@@ -238,6 +240,12 @@ async def offers_read(world: World, client: Client) -> WorkflowHandle[Any, Any]:
     return await ended(await client.start_workflow(ReadOffers.run, call, **offers_start(call)))
 
 
+async def account_checked(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    call = AccountCall(provider="transip", provider_id="0198c0de-0000-7000-8000-000000000001")
+    return await ended(await client.start_workflow(
+        AccountCheck.run, call, id="account-check", task_queue=ids.RUNS_QUEUE))  # fmt: skip
+
+
 STORIES: dict[str, Story] = {
     story.__name__: story
     for story in (
@@ -245,6 +253,6 @@ STORIES: dict[str, Story] = {
         parked, parked_in_two_branches, parked_in_undo, parked_and_escalated,
         rolled_back, rolled_back_after_stuck_undo, shared_rolled_back, cancelled, cancelled_while_parked,
         terminated, terminated_later, terminated_shared, termination_parked,
-        planned, planned_on_existing, swept, inventory_swept, offers_read,
+        planned, planned_on_existing, swept, inventory_swept, offers_read, account_checked,
     )
 }  # fmt: skip

@@ -130,4 +130,18 @@ MUTANTS = (
         "standing in line parks a step", "tests/workflows/test_provisioning.py",
         (STEPS, "if not stood_in_line(name, error) or waited", "if error or waited"),
     ),
+    _mutant(
+        "an order is looked for at the account that orders go to by now", "tests/activities/test_clouds.py",
+        (SERVERS, "facts.server\n            cloud = await cloud_of_server(self._deps, vps)",
+         "facts.server\n            cloud = await cloud_of(self._deps, call.inputs.provider, call.inputs.provider_id)"),
+    ),
+    _mutant(
+        "an account that cannot be listed counts as empty", "tests/activities/test_clouds.py",
+        ("activities/_listing.py", 'raise NotListed(f"the list failed: {error.message}") from None', "servers = []"),
+    ),
+    _mutant(
+        "an account with servers is removed", "tests/db/test_providers.py",
+        ("db/queries/providers.py", "    if count:\n        raise ServersLive(count)",
+         "    if count < 0:\n        raise"),
+    ),
 )  # fmt: skip

@@ -25,6 +25,7 @@ from db.queries.reservation import note_price
 from db.queries.runs import load
 from db.session import Database
 from domain import ids
+from domain.accounts import AccountCall, AccountChecked
 from domain.config import RunConfig
 from domain.inventory import SweepCall, SweepOutcome, SweepReport
 from domain.offers import OffersCall
@@ -171,6 +172,11 @@ class World:
         await self._act("read_offers")
 
     @activity.defn
+    async def validate_account(self, call: AccountCall) -> AccountChecked:
+        await self._act("validate_account")
+        return AccountChecked(valid=True, message=f"accepted at {call.provider}")
+
+    @activity.defn
     async def prove_server_absent(self, call: StepCall) -> Absence:
         await self._act("prove_server_absent")
         return Absence(what="server", evidence="404", at=datetime.now(UTC))
@@ -215,7 +221,8 @@ class World:
         rows = [records.record, records.reserve, records.move, records.preview,
                 records.activate, records.release, records.end_action, sweeps.start_unstarted]  # fmt: skip
         remote = [self.quote_server, self.create_server, self.await_server, self.set_up_server, self.destroy_server,
-                  self.sweep_inventory, self.read_offers, self.prove_server_absent, self.prove_name_absent,
+                  self.sweep_inventory, self.read_offers, self.validate_account, self.prove_server_absent,
+                  self.prove_name_absent,
                   self.prove_host_silent, self.make_csr, self.issue_certificate, *self.plain()]  # fmt: skip
         return [
             Worker(client, task_queue=ids.RUNS_QUEUE, workflows=list(WORKFLOWS), activities=rows,

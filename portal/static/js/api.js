@@ -112,6 +112,7 @@ export const query = (values) => {
 const get = async (path, signal) => (await call("GET", path, { signal })).data;
 const post = async (path, body = {}, headers = {}) => (await call("POST", path, { body, headers })).data;
 const instance = (id) => `/api/portal/instances/${encodeURIComponent(id)}`;
+const provider = (id) => `/api/admin/providers/${encodeURIComponent(id)}`;
 
 export const api = {
   options: (signal) => get("/api/portal/options", signal),
@@ -121,6 +122,11 @@ export const api = {
   inventory: (signal) => get("/api/admin/inventory", signal),
   sweep: (vouch) => post("/api/admin/inventory/sweep", { vouch }),
   decideResource: (id, verb, note) => post(`/api/admin/inventory/${encodeURIComponent(id)}/${verb}`, { note }),
+  providers: async (signal) => (await get("/api/admin/providers", signal)).providers,
+  createProvider: (account, key) => post("/api/admin/providers", account, { "Idempotency-Key": key }),
+  changeProvider: async (id, changes) => (await call("PUT", provider(id), { body: changes })).data,
+  removeProvider: async (id) => (await call("DELETE", provider(id))).data,
+  validateProvider: (id) => post(`${provider(id)}/validate`),
   organizations: async (id, signal) => (await get(`/api/portal/vps/${encodeURIComponent(id)}/organizations`, signal)).organizations ?? [],
   plan: async (order) => (await post("/api/portal/instances?dry_run=true", { ...order, dryRun: true })).plan,
   create: (order, key) => post("/api/portal/instances", order, { "Idempotency-Key": key }),

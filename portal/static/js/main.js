@@ -11,6 +11,7 @@ import { inventoryView } from "./views/inventory.js";
 import { missingView } from "./views/missing.js";
 import { newInstanceView } from "./views/newinstance.js";
 import { passwordView } from "./views/password.js";
+import { providersView } from "./views/providers.js";
 import { runView } from "./views/run.js";
 import { signInView } from "./views/signin.js";
 
@@ -21,6 +22,7 @@ route("/", fleetView);
 route("/new", newInstanceView);
 route("/instances/:id", runView);
 route("/inventory", inventoryView);
+route("/providers", providersView);
 route("/password", () => passwordView({ forced: false, done: () => go("/") }));
 
 function pick(path, context) {

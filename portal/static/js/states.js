@@ -82,3 +82,4 @@ export const SWEEP = {
 };
 export const resourceState = (name) => RESOURCE[name] ?? entry(name, "idle", "dot");
 export const sweepState = (name) => SWEEP[name] ?? entry(name, "idle", "dot");
+export const accountState = (active) => (active ? entry("Active", "ok", "check") : entry("Disabled", "idle", "stop"));

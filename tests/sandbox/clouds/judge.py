@@ -25,10 +25,11 @@ class Asked:
     """A request in openapi-core's terms, as if it had gone to the real cloud."""
 
     def __init__(self, host: str, scope: Scope, body: bytes) -> None:
-        headers = [(name.decode(), value.decode()) for name, value in scope["headers"]]
+        # Linode's X-Filter is JSON in a header, which the specification calls an object and openapi-core does not read.
+        headers = [(name.decode(), value.decode()) for name, value in scope["headers"] if name.lower() != b"x-filter"]
         query = [part.partition("=") for part in scope["query_string"].decode().split("&") if part]
         self.host_url = host
-        self.path = scope["path"]
+        self.path = scope["raw_path"].decode()
         self.method = scope["method"].lower()
         self.body = body or None
         self.content_type = dict(headers).get("content-type", "application/json")
