@@ -31,6 +31,7 @@ app.add_typer(inventory, name="inventory")
 app.command()(stack.up)
 app.command()(stack.down)
 app.command()(stack.lab)
+app.command()(stack.sandbox)
 
 STATUS = {"refused": 1, "unreachable": 3, "unauthorized": 4}
 COLOURS = {"active": "green", "failed": "red", "awaiting_operator": "yellow", "escalated": "red",

@@ -30,6 +30,13 @@ def draft(cloud: Cloud, tier: Tier, inputs: RunInputs, *, correlation: str, host
     )
 
 
+def with_options(order: ServerOrder, facts: RunFacts) -> ServerOrder:
+    """A draft as its cloud can judge it beforehand: with the options of a bare server, without secrets."""
+    if facts.deployment.deployment_type != DeploymentType.SERVER:
+        return order
+    return order.model_copy(update=ServerOptions.model_validate(facts.server.options).model_dump())
+
+
 async def complete(deps: Deps, cloud: Cloud, facts: RunFacts, inputs: RunInputs, correlation: str) -> ServerOrder:
     """The whole order with its secrets. ApplicationError(MissingSetting) where keys that must exist do not."""
     vps = facts.server

@@ -22,7 +22,7 @@ from activities._errors import mapped
 from activities._heartbeat import beating
 from activities._log import Lines
 from activities._looks import Looks, Shared
-from activities._orders import complete, draft
+from activities._orders import complete, draft, with_options
 from db.models import ServerIntent, VpsInstance
 from db.queries import intents, reservation
 from db.queries.runs import RunFacts, load
@@ -61,15 +61,19 @@ class ServerActivities:
         """
         cloud = await cloud_of(self._deps, call.inputs.provider, call.inputs.provider_id)
         order = draft(cloud, call.tier, call.inputs, correlation="0" * 32, hostname="quote")
+        if call.deployment_id is not None:
+            async with self._deps.db.begin() as session:
+                order = with_options(order, await load(session, call.deployment_id))
 
         async def ask() -> Price:
             await cloud.check_order(order)
-            return await cloud.price(order.product)
+            return await cloud.price(order.product, order.availability_zone)
 
         price = await self._shared.of(cloud, order.model_dump_json(), ask, seconds=QUOTE_SECONDS)
         quote = ServerQuote(
             product=order.product, availability_zone=order.availability_zone,
             operating_system=order.operating_system, price_cents_month=price.cents_month, currency=price.currency,
+            hourly=price.hourly,
         )  # fmt: skip
         if call.deployment_id is not None:
             async with self._deps.db.begin() as session:

@@ -6,6 +6,7 @@ Fields are only ever added, with defaults: histories of running workflows carry 
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 
 from pydantic import BaseModel, Field
 
@@ -114,6 +115,7 @@ class ServerQuote(BaseModel):
     operating_system: str
     price_cents_month: int
     currency: str = "EUR"
+    hourly: Decimal | None = None
 
 
 class QuoteCall(BaseModel):

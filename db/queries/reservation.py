@@ -152,7 +152,8 @@ async def note_price(session: AsyncSession, deployment_id: uuid.UUID, quote: Ser
     vps_id = (await session.execute(placed.returning(Deployment.vps_id))).scalar_one_or_none()
     if vps_id is None:
         raise DeploymentMissing(f"deployment {deployment_id} has no server yet")
-    described = price | {"product_name": quote.product, "location": quote.availability_zone}
+    described = price | {
+        "product_name": quote.product, "location": quote.availability_zone, "hourly_rate": quote.hourly}  # fmt: skip
     await session.execute(update(VpsInstance).where(VpsInstance.id == vps_id).values(described))
 
 

@@ -30,12 +30,10 @@ from providers.cloud.base import (
     CloudServer,
     OrderReceipt,
     ServerOrder,
-    limits_of,
-    reached,
     seconds_of,
     text_of,
-    tiers_of,
 )
+from providers.cloud.common import limits_of, reached, tiers_of
 from providers.cloud.digitalocean_catalogue import CALL_LIMITS, PAGE_SIZE, Catalogue
 from providers.cloud.digitalocean_errors import READER, from_response, key_in_use
 from providers.cloud.http import body_of

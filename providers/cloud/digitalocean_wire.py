@@ -14,7 +14,8 @@ from typing import Any
 from domain.ids import OWNER_TAG, correlation_tag
 from domain.servers import ActionState
 from domain.statuses import Tier
-from providers.cloud.base import CloudServer, OrderReceipt, ServerOrder, refuse_options
+from providers.cloud.base import CloudServer, OrderReceipt, ServerOrder
+from providers.cloud.common import refuse_options
 from providers.cloud.http import tag_after, texts, whole
 from providers.errors import InvalidInput
 

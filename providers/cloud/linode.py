@@ -30,12 +30,10 @@ from providers.cloud.base import (
     CloudServer,
     OrderReceipt,
     ServerOrder,
-    limits_of,
-    reached,
     seconds_of,
     text_of,
-    tiers_of,
 )
+from providers.cloud.common import limits_of, reached, tiers_of
 from providers.cloud.http import body_of, texts
 from providers.cloud.linode_catalogue import CALL_LIMITS, Catalogue
 from providers.cloud.linode_errors import READER, from_response, label_is_taken, tags_are_refused

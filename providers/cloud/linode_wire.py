@@ -12,7 +12,8 @@ from typing import Any
 from domain.ids import OWNER_TAG, correlation_tag
 from domain.servers import PowerAction
 from domain.statuses import Tier
-from providers.cloud.base import CloudServer, ServerOrder, refuse_options
+from providers.cloud.base import CloudServer, ServerOrder
+from providers.cloud.common import refuse_options
 from providers.cloud.http import tag_after, texts, whole
 from providers.errors import InvalidInput
 
@@ -63,8 +64,6 @@ def check(order: ServerOrder) -> None:
             raise _invalid(f"the tag '{tag}' must have {MIN_LABEL} to {MAX_TAG} characters", "tags")
     if any(len(key.split()) < 2 for key in order.ssh_keys):
         raise _invalid("Linode takes OpenSSH public keys, not references to keys", "ssh_keys")
-    if not order.ssh_keys and order.root_password is None:
-        raise _invalid("Linode makes no server without an SSH key or a root password", "ssh_keys")
     if order.stackscript_data and order.stackscript is None:
         raise _invalid("data for a StackScript needs a StackScript", "stackscript_data")
 
@@ -72,6 +71,8 @@ def check(order: ServerOrder) -> None:
 def order_body(order: ServerOrder) -> dict[str, Any]:
     """The body of POST /linode/instances. The label is the token's, since labels are unique in an account: an order
     that is sent twice makes one server. `claim` gives it the label that people see."""
+    if not order.ssh_keys and order.root_password is None:
+        raise _invalid("Linode makes no server without an SSH key or a root password", "ssh_keys")
     body: dict[str, Any] = {
         "label": correlation_tag(order.correlation),
         "region": order.availability_zone,

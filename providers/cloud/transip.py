@@ -30,12 +30,10 @@ from providers.cloud.base import (
     CloudServer,
     OrderReceipt,
     ServerOrder,
-    limits_of,
-    reached,
     seconds_of,
     text_of,
-    tiers_of,
 )
+from providers.cloud.common import limits_of, reached, tiers_of
 from providers.cloud.transip_catalogue import CALL_LIMITS, Catalogue
 from providers.cloud.transip_errors import READER, AlreadyCancelled
 from providers.errors import Conflict, NotFound, ProviderError, Transient, Unconfirmed

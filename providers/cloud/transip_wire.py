@@ -15,7 +15,8 @@ from typing import Any
 from domain.ids import OWNER_TAG, correlation_tag
 from domain.servers import PowerAction
 from domain.statuses import Tier
-from providers.cloud.base import CloudServer, Image, Region, ServerOrder, Size, refuse_options
+from providers.cloud.base import CloudServer, Image, Region, ServerOrder, Size
+from providers.cloud.common import refuse_options
 from providers.cloud.http import tag_after, texts, whole
 from providers.errors import InvalidInput
 

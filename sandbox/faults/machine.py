@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from enum import StrEnum
 from random import Random
+from typing import NamedTuple
 
 from sandbox.faults.dice import dice
 from sandbox.faults.effects import Effect
@@ -45,10 +46,39 @@ TABLE: dict[Call, dict[str, int]] = {
 # An order whose answer was lost may appear this late (seconds, both added); the cloud's stated window must exceed it.
 LATEST_APPEAR, LATEST_LISTED, LATEST_HANDLED = 2.5, 2.5, 0.8
 
-_GARBAGE = ("", "<html><body>Bad gateway</body></html>", "{}", "[]", '{"vpss": null, "vps": null}')
-_OVER = "Your access token has expired, please request a new one"
-_LOCKED = "This VPS has an action running, no modification is allowed"
-_FULL = "You have reached the maximum number of VPSs of your account"
+_GARBAGE = ("", "<html><body>Bad gateway</body></html>", "{}", "[]")
+
+
+class Manner(NamedTuple):
+    """How a cloud refuses, as (status, sentence or HTML), and what it sends with nothing in it."""
+
+    token_over: tuple[int, str]
+    locked: tuple[int, str]
+    full: tuple[int, str]
+    nothing: str
+
+
+MANNERS = {
+    "transip": Manner(
+        token_over=(401, "Your access token has expired, please request a new one"),
+        locked=(409, "This VPS has an action running, no modification is allowed"),
+        full=(403, "You have reached the maximum number of VPSs of your account"),
+        nothing='{"vpss": null, "vps": null}',
+    ),
+    # The tokens of the other two do not run out; what their proxies answer for them comes in its place.
+    "digitalocean": Manner(
+        token_over=(503, "<html><body>Service unavailable</body></html>"),
+        locked=(422, "Droplet already has a pending event."),
+        full=(422, "creating this/these droplet(s) will exceed your droplet limit"),
+        nothing='{"droplets": null, "droplet": null}',
+    ),
+    "linode": Manner(
+        token_over=(400, "<html><head><title>400 Bad Request</title></head></html>"),
+        locked=(400, "Linode busy."),
+        full=(400, "Account Limit reached. Please open a support ticket."),
+        nothing='{"data": null, "id": null}',
+    ),
+}
 
 
 def weather(seed: int) -> float:
@@ -65,7 +95,7 @@ def decide(seed: int, subject: str, call: Call, ordinal: int) -> Effect | None:
     effect = None
     if thrown.random() < rate:
         table = TABLE[call]
-        effect = _effect(thrown.choices(list(table), list(table.values()))[0], thrown)
+        effect = _effect(thrown.choices(list(table), list(table.values()))[0], thrown, MANNERS[subject])
     if effect is not None and effect.do == "hide" and ordinal > 1:
         # A list may lack a server once, not in two looks in a row: no product could ever believe an absence.
         before = decide(seed, subject, call, ordinal - 1)
@@ -79,19 +109,18 @@ def decide(seed: int, subject: str, call: Call, ordinal: int) -> Effect | None:
     return effect
 
 
-def _effect(what: str, thrown: Random) -> Effect:
+def _effect(what: str, thrown: Random, manner: Manner) -> Effect:
     status = thrown.choice((500, 502, 503, 504, 408))
     match what:
         case "status" | "status_handled":
             return Effect(do="status", status=status, body="Something broke", handled=what == "status_handled")
         case "garbage" | "garbage_handled":
-            return Effect(do="garbage", body=thrown.choice(_GARBAGE), handled=what == "garbage_handled")
-        case "token_over":
-            return Effect(do="status", status=401, body=_OVER)
-        case "locked":
-            return Effect(do="status", status=409, body=_LOCKED)
-        case "full":
-            return Effect(do="status", status=403, body=_FULL)
+            body = thrown.choice((*_GARBAGE, manner.nothing))
+            return Effect(do="garbage", body=body, handled=what == "garbage_handled")
+        case "token_over" | "locked" | "full":
+            refused, told = getattr(manner, what)
+            headers = {"Server": "nginx"} if told.startswith("<") else {}
+            return Effect(do="status", status=refused, body=told, headers=headers)
         case "delay":
             return Effect(do="delay", seconds=round(thrown.uniform(0.05, LATEST_HANDLED), 2))
         case "rate_limit":

@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from sandbox.stack.layout import PROJECT, Layout, last_lines
+from sandbox.stack.layout import PROJECT, Layout, StackError, last_lines
 from sandbox.stack.reports import Reports, Screen, parse
 
 Detach = Annotated[bool, typer.Option("--detach", "-d", help="Return when all is ready; `slipway down` stops it.")]
@@ -41,6 +41,25 @@ def down(forget: Forget = False) -> None:
 def lab(action: Annotated[str, typer.Argument(help="prepare, check or clean")] = "prepare") -> None:
     """Prepare what real hosts need on this machine (once; root on Linux)."""
     replace_process("sandbox.lab", action)
+
+
+def sandbox(
+    hosts: Annotated[str, typer.Option(help="emulated, or machine: real Debian hosts (root on Linux)")] = "emulated",
+    port: Annotated[int, typer.Option(help="First of three ports to listen on; 0 takes free ones.")] = 0,
+) -> None:
+    """Run the sandbox's clouds alone: TransIP, DigitalOcean and Linode, with hosts behind them.
+
+    Prints one line of JSON with their addresses and how to sign in; Ctrl-C stops them, and their memory stays.
+    """
+    from sandbox.stack.clouds import alone
+
+    if hosts not in ("emulated", "machine"):
+        raise typer.BadParameter(f"'{hosts}' is neither emulated nor machine", param_hint="--hosts")
+    try:
+        alone(Layout(Layout.from_environment().root / "sandbox"), "machine" if hosts == "machine" else "emulated", port)
+    except StackError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
 
 
 def replace_process(module: str, *arguments: str) -> NoReturn:

@@ -24,6 +24,8 @@ class Secrets(BaseModel):
     secret_keys: str = Field(default_factory=KeyRing.generate, repr=False)
     database_password: str = Field(default_factory=_token, repr=False)
     powerdns_api_key: str = Field(default_factory=_token, repr=False)
+    digitalocean_token: str = Field(default_factory=lambda: f"dop_v1_{secrets.token_hex(32)}", repr=False)
+    linode_token: str = Field(default_factory=lambda: secrets.token_hex(32), repr=False)
     # Typed by a person once, so short words of letters and digits; 70 bits.
     admin_password: str = Field(default_factory=lambda: "-".join(_word() for _ in range(3)), repr=False)
 

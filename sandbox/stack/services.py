@@ -6,12 +6,12 @@ import json
 import os
 import sys
 from typing import Any
-from zlib import crc32
 
 from pydantic import SecretStr
 
+from sandbox.cloud_server import PATHS
 from sandbox.service import ServiceSpec
-from sandbox.stack import names
+from sandbox.stack import clouds, names
 from sandbox.stack.accounts import FirstUser
 from sandbox.stack.hosts import Choice, Kind
 from sandbox.stack.keys import Secrets, transip_key
@@ -21,7 +21,6 @@ from sandbox.stack.probes import http, tcp
 from sandbox.stack.supervisor import Service
 from settings import Settings
 
-TRANSIP_LOGIN = "slipway"
 CLOUD_GRACE = 60.0  # seconds: every host shuts down in an orderly way
 WORKER_GRACE = 150.0  # seconds: the longest grace of a pool (SSH work) and a little more
 
@@ -35,10 +34,10 @@ class Plan:
         self.database_url = ""
         self.temporal_address = "127.0.0.1:7233"
         self.temporal_ui = "http://127.0.0.1:8233"
-        self.cloud_port = ports.get("cloud")
+        # The port of the first cloud keeps the name it had when there was one.
+        self.cloud_ports = {name: ports.get("cloud" if name == "transip" else name) for name in clouds.NAMES}
         self.names = names.Names(layout, secrets, ports, kind)
-        key, self._public_key = transip_key(layout)
-        self._transip_key = str(key)
+        self._transip_key = str(transip_key(layout)[0])
 
     @property
     def address(self) -> str:
@@ -58,12 +57,7 @@ class Plan:
             "SECRET_KEYS": self.secrets.secret_keys,
             "JWT_SECRET": self.secrets.jwt_secret,
             "BASE_DOMAIN": self.base_domain,
-            "TRANSIP_USERNAME": TRANSIP_LOGIN,
-            "TRANSIP_PRIVATE_KEY": self._transip_key,
-            "TRANSIP_API_URL": f"http://127.0.0.1:{self.cloud_port}/v6",
-            # The sandbox cloud accepts within seconds and is next door: no need to wait as for a real one.
-            "TRANSIP_LATE_ACCEPT_SECONDS": os.environ.get("TRANSIP_LATE_ACCEPT_SECONDS") or "15",
-            "TRANSIP_POLL_SECONDS": os.environ.get("TRANSIP_POLL_SECONDS") or "0.5",
+            **self._cloud_environment(),
             # Below INFO the worker would not say that it is ready.
             "LOG_LEVEL": "DEBUG" if os.environ.get("LOG_LEVEL", "").upper() == "DEBUG" else "INFO",
             "PYTHONPATH": str(PROJECT),
@@ -71,6 +65,22 @@ class Plan:
             **self.names.environment(),
         }
         return {**os.environ, **ours}
+
+    def _cloud_environment(self) -> dict[str, str]:
+        urls = {name: f"http://127.0.0.1:{port}{PATHS[name]}" for name, port in self.cloud_ports.items()}
+        ours = {
+            "TRANSIP_USERNAME": clouds.ACCOUNT,
+            "TRANSIP_PRIVATE_KEY": self._transip_key,
+            "DIGITALOCEAN_TOKEN": self.secrets.digitalocean_token,
+            "LINODE_TOKEN": self.secrets.linode_token,
+        }
+        for name, url in urls.items():
+            ours[f"{name.upper()}_API_URL"] = url
+            # The sandbox's clouds accept within seconds and are next door: no need to wait as for real ones.
+            for what, seconds in (("LATE_ACCEPT_SECONDS", "15"), ("POLL_SECONDS", "0.5")):
+                variable = f"{name.upper()}_{what}"
+                ours[variable] = os.environ.get(variable) or seconds
+        return ours
 
     def settings(self) -> Settings:
         """Those of them that this process needs itself."""
@@ -89,25 +99,14 @@ class Plan:
     # ---- programs
 
     def cloud(self) -> Service:
-        """The sandbox cloud, which makes and boots the hosts."""
+        """The sandbox's clouds, which make and boot the hosts."""
         folder = self.layout.root / f"cloud-{self.kind}"
         folder.mkdir(exist_ok=True)
-        config: dict[str, Any] = {
-            "listen": f"127.0.0.1:{self.cloud_port}",
-            "state_dir": str(folder),
-            "driver": self.kind,
-            "accounts": {TRANSIP_LOGIN: self._public_key},
-            # The real limit of 1,000 in 15 minutes goes with its polls of 10 s; here they are twenty times as quick.
-            "limits": {"requests": 20_000},
-        }
-        if self.kind == "emulated":
-            # Stacks side by side on one machine: each state folder has 4,094 addresses of its own.
-            number = crc32(bytes(folder))
-            config["driver_options"] = {"address_pool": f"127.{64 + number % 64}.{(number >> 8) % 16 * 16}.0/20"}
         path = self.layout.root / "cloud.json"
-        write_json(path, config)
+        write_json(path, clouds.configuration(folder, self.kind, self.layout, self.secrets, self.cloud_ports,
+                                              quick=True))  # fmt: skip
         return Service(
-            "cloud", "Sandbox cloud", [sys.executable, "-m", "sandbox.cloud_server", "--config", str(path)],
+            "cloud", "Sandbox clouds", [sys.executable, "-m", "sandbox.cloud_server", "--config", str(path)],
             self._helper_environment({}), says='"gateway"', ready_timeout=120, grace=CLOUD_GRACE,
             after_ready=self.learn_gateway,
         )  # fmt: skip
@@ -162,7 +161,8 @@ class Plan:
             "hosts": choice.kind,
             "ca_file": str(self.layout.ca),
             "dns_server": self.names.dns_server,
-            "sandbox": f"http://127.0.0.1:{self.cloud_port}",
+            "sandbox": f"http://127.0.0.1:{self.cloud_ports['transip']}",
+            "clouds": {name: f"http://127.0.0.1:{port}" for name, port in self.cloud_ports.items()},
             "base_domain": self.base_domain,
             "database_url": self.database_url,
             "temporal_address": self.temporal_address,
@@ -182,6 +182,7 @@ class Plan:
             ("API docs", f"{self.address}/docs"),
             ("Temporal", self.temporal_ui),
             ("Hosts", f"{kinds[choice.kind]} ({choice.why})"),
+            ("Clouds", "  ".join(f"{name} 127.0.0.1:{port}" for name, port in self.cloud_ports.items())),
             ("An app", f"curl --cacert {ca} --resolve {name}:{port}:ADDRESS https://{name}{shown}/"),
             ("Names", f"dig @127.0.0.1 -p {self.names.dns_server.rpartition(':')[2]} {name}"),
             ("Logs", f"{os.path.relpath(self.layout.logs)}/"),

@@ -12,7 +12,7 @@ import pytest
 from providers.cloud.transip import TransIP
 from providers.errors import RateLimited, Transient, Unconfirmed
 from sandbox.faults.effects import Effect
-from sandbox.faults.machine import STORMY_CALLS, TABLE, Call, Machine, decide, weather
+from sandbox.faults.machine import MANNERS, STORMY_CALLS, TABLE, Call, Machine, decide, weather
 from sandbox.transip.app import RUN_HEADER
 from tests.faults.story import decision, story
 from tests.sandbox.transip.emulator import TOKEN, Emulator, emulator, order, until
@@ -38,7 +38,15 @@ class TestDrawing:
         assert decide(4, "transip", Call.ORDER, 1) == Effect(do="duplicate", seconds=0.08, appear=2.38, unlisted=2.04)
 
     def test_other_clouds_have_other_weather(self) -> None:
-        assert any(decide(seed, "transip", Call.LIST, 1) != decide(seed, "another", Call.LIST, 1) for seed in SEEDS)
+        assert any(decide(seed, "transip", Call.LIST, 1) != decide(seed, "linode", Call.LIST, 1) for seed in SEEDS)
+
+    def test_each_cloud_refuses_in_its_own_manner(self) -> None:
+        for cloud, manner in MANNERS.items():
+            drawn = [decide(seed, cloud, Call.CANCEL, n) for seed in SEEDS for n in range(1, STORMY_CALLS)]
+            told = {(effect.status, effect.body) for effect in drawn if effect and effect.do == "status"}
+            assert {manner.locked, manner.token_over} <= told
+            others = {other.locked for name, other in MANNERS.items() if name != cloud}
+            assert not others & told
 
     def test_everything_in_the_table_is_drawn_and_some_seeds_are_calm(self) -> None:
         for call, table in TABLE.items():

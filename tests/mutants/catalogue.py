@@ -64,6 +64,29 @@ MUTANTS = (
         ("providers/cloud/transip.py", "if owner not in {None, correlation}:", "if owner is Ellipsis:"),
     ),
     _mutant(
+        "a droplet of another order is claimed", "tests/providers/cloud/test_digitalocean.py",
+        ("providers/cloud/digitalocean.py", "if server.correlation not in {None, correlation}:",
+         "if server.correlation is Ellipsis:"),
+    ),
+    _mutant(
+        "an order runs under a label of its own choice", "tests/providers/cloud/test_linode.py",
+        ("providers/cloud/linode_wire.py", '"label": correlation_tag(order.correlation),',
+         '"label": label_of(order.hostname),'),
+    ),
+    _mutant(
+        "a label is given away that is all that correlates", "tests/providers/cloud/test_linode.py",
+        ("providers/cloud/linode.py", "        if tags_are_refused(response):\n            return False\n", ""),
+    ),
+    _mutant(
+        "a list with a gap counts as complete", "tests/providers/cloud/test_digitalocean.py",
+        ("providers/cloud/http.py", "if len(items) < len(body[name]) or not all(item.get(key) for item in items):",
+         "if body is Ellipsis:"),
+    ),
+    _mutant(
+        "the account's limits are not asked", "tests/providers/cloud/test_linode.py",
+        ("providers/cloud/http.py", "            await self._gate.enter(*calls)\n", "            pass\n"),
+    ),
+    _mutant(
         "a record of somebody else is taken over", "tests/providers/dns/test_powerdns.py",
         ("providers/dns/powerdns.py", "if found is not None and found.owner != owner:\n            whose",
          "if found is Ellipsis:\n            whose"),

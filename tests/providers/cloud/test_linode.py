@@ -256,7 +256,6 @@ class TestOrder:
             ({"tags": ["ab"]}, "tags"),
             ({"tags": ["x" * 51]}, "tags"),
             ({"ssh_keys": ["12345"]}, "ssh_keys"),
-            ({"ssh_keys": []}, "ssh_keys"),
             ({"stackscript_data": {"a": "b"}}, "stackscript_data"),
             ({"app": "wordpress"}, "app"),
             ({"monitoring": True}, "monitoring"),
@@ -271,6 +270,14 @@ class TestOrder:
             with pytest.raises(InvalidInput) as caught:
                 await call(order(**changes))
             assert caught.value.field == field
+        assert not transport.calls
+
+    async def test_a_server_nobody_could_sign_in_to_is_not_ordered(self) -> None:
+        """A quote knows no keys yet, so only the order itself is held to it."""
+        transport = script({f"POST {INSTANCES}": shown()})
+        with pytest.raises(InvalidInput) as caught:
+            await client(transport).order(order(ssh_keys=[]))
+        assert caught.value.field == "ssh_keys"
         assert not transport.calls
 
     async def test_longest_cloud_config_is_taken(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 from openapi_core import OpenAPI
@@ -18,7 +19,24 @@ SPECS = Path(__file__).parents[2] / "specs"
 
 @cache
 def specification(name: str) -> OpenAPI:
-    return OpenAPI.from_dict(yaml.load((SPECS / f"{name}.yaml").read_text(), Loader=yaml.CSafeLoader))
+    text = (SPECS / f"{name}.yaml").read_text()
+    found: dict[str, Any] = yaml.load(text, Loader=yaml.CSafeLoader)
+    for operations in found["paths"].values():
+        for operation in operations.values():
+            if isinstance(operation, dict) and "requestBody" in operation and "content" in operation["requestBody"]:
+                kind = operation["requestBody"]["content"]["application/json"]
+                kind["schema"] = one_of_many(kind["schema"])
+    return OpenAPI.from_dict(found)
+
+
+def one_of_many(schema: dict[str, Any]) -> dict[str, Any]:
+    """An `allOf` of objects as one. Where one of them is closed, as Linode's are, nothing could fit all of them."""
+    parts = schema.get("allOf", [])
+    if not any(part.get("additionalProperties") is False for part in parts):
+        return schema
+    members = {name: member for part in parts for name, member in part["properties"].items()}
+    required = [name for part in (schema, *parts) for name in part.get("required", [])]
+    return {"type": "object", "properties": members, "required": required, "additionalProperties": False}
 
 
 class Asked:

@@ -26,7 +26,9 @@ async def serving(app: ASGIApp) -> AsyncIterator[str]:
     """The address of a served application, without a slash at its end."""
     with socket.socket(proto=socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on", timeout_graceful_shutdown=1))
+        server = uvicorn.Server(
+            uvicorn.Config(app, log_level="warning", lifespan="on", timeout_graceful_shutdown=1, server_header=False)
+        )
         server.capture_signals = contextlib.nullcontext  # the test runner keeps its own
         task = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started:

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from sandbox.faults.effects import Effect
-from sandbox.faults.machine import Call
+from sandbox.faults.machine import STORMY_CALLS, Call, Machine, weather
 from tests.faults.test_machine import Chosen
 from tests.sandbox.clouds.serving import SSH_KEY
 from tests.sandbox.digitalocean.emulator import QUICK, DigitalOcean, droplet, emulator
@@ -14,6 +14,7 @@ from tests.sandbox.digitalocean.test_wire import TAG, created
 from tests.sandbox.transip.emulator import until
 
 LOST = (httpx.RemoteProtocolError, httpx.ReadError)
+STORM = next(seed for seed in range(1000) if weather(seed) > 0.4)
 
 
 class TestRules:
@@ -73,6 +74,22 @@ class TestSeeds:
             assert (await cloud.http.get(f"/droplets/{number}")).status_code == 404
             assert (await cloud.http.get("/droplets")).json()["droplets"] == []
             assert [one.id for one in cloud.app.servers_of("ours")] == [number]
+
+    async def test_seed_draws_bad_weather_that_ends(self, tmp_path_factory: pytest.TempPathFactory) -> None:
+        machine = Machine("digitalocean")
+        machine.follow("ours", STORM)
+        async with emulator(tmp_path_factory.mktemp("storm"), machine=machine) as cloud:
+            headers = {"X-Sandbox-Run": "ours"}
+            outcomes = []
+            for _ in range(STORMY_CALLS + 5):
+                try:
+                    answer = await cloud.http.get("/droplets", headers=headers)
+                    outcomes.append(answer.status_code == 200 and answer.text.startswith('{"droplets": ['))
+                except LOST:
+                    outcomes.append(False)
+            assert not all(outcomes)
+            assert all(outcomes[STORMY_CALLS:])
+            assert machine.drawn[STORM]
 
     async def test_what_a_run_made_is_forgotten(self, tmp_path_factory: pytest.TempPathFactory) -> None:
         async with emulator(tmp_path_factory.mktemp("forgotten")) as cloud:

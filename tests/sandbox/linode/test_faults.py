@@ -6,13 +6,14 @@ import httpx
 import pytest
 
 from sandbox.faults.effects import Effect
-from sandbox.faults.machine import Call
+from sandbox.faults.machine import STORMY_CALLS, Call, Machine, weather
 from tests.faults.test_machine import Chosen
 from tests.sandbox.linode.emulator import QUICK, LinodeCloud, emulator, linode
 from tests.sandbox.linode.test_wire import created, labels, settled
 from tests.sandbox.transip.emulator import until
 
 LOST = (httpx.RemoteProtocolError, httpx.ReadError)
+STORM = next(seed for seed in range(1000) if weather(seed) > 0.4)
 LABEL = linode()["label"]
 
 
@@ -78,6 +79,22 @@ class TestSeeds:
             number = await created(cloud.http)
             assert await labels(cloud.http) == []
             assert await settled(cloud.http, number) == "running"
+
+    async def test_seed_draws_bad_weather_that_ends(self, tmp_path_factory: pytest.TempPathFactory) -> None:
+        machine = Machine("linode")
+        machine.follow("ours", STORM)
+        async with emulator(tmp_path_factory.mktemp("storm"), machine=machine) as cloud:
+            headers = {"X-Sandbox-Run": "ours"}
+            outcomes = []
+            for _ in range(STORMY_CALLS + 5):
+                try:
+                    answer = await cloud.http.get("/linode/instances", headers=headers)
+                    outcomes.append(answer.status_code == 200 and answer.text.startswith('{"data": ['))
+                except LOST:
+                    outcomes.append(False)
+            assert not all(outcomes)
+            assert all(outcomes[STORMY_CALLS:])
+            assert machine.drawn[STORM]
 
     async def test_what_a_run_made_is_forgotten(self, tmp_path_factory: pytest.TempPathFactory) -> None:
         async with emulator(tmp_path_factory.mktemp("forgotten")) as cloud:

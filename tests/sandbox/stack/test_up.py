@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -159,7 +160,13 @@ class TestPlan:
         assert loaded.base_domain == "slipway.test"
         assert loaded.host_https_port == 8443
         assert loaded.dns_servers == [plan.names.dns_server]
-        assert loaded.transip_api_url.startswith("http://127.0.0.1:")
+        urls = [loaded.transip_api_url, loaded.digitalocean_api_url, loaded.linode_api_url]
+        ports = {urlsplit(url).port for url in urls}
+        assert [urlsplit(url).path for url in urls] == ["/v6", "", "/v4"]
+        assert len(ports) == 3
+        for token in (loaded.digitalocean_token, loaded.linode_token):
+            assert token is not None
+            assert len(token.get_secret_value()) >= 64
 
     def test_secrets_are_in_no_command_line(self, plan: Plan) -> None:
         plan.names.acme()
@@ -174,7 +181,7 @@ class TestPlan:
         assert plan.layout.up.stat().st_mode & 0o777 == 0o600
         assert json.loads(plan.layout.up.read_text()).keys() == {
             "api", "portal", "temporal_ui", "username", "password", "hosts", "ca_file", "dns_server", "sandbox",
-            "base_domain", "database_url", "temporal_address",
+            "clouds", "base_domain", "database_url", "temporal_address",
         }  # fmt: skip
 
     def test_a_password_that_was_changed_is_no_longer_shown(self, plan: Plan) -> None:
