@@ -129,7 +129,7 @@ async def order(db: Database, organization: uuid.UUID, account: uuid.UUID, label
 
 
 async def gone_active(db: Database) -> dict[str, set[str]]:
-    """Which servers run by now, by the account's id, and which wait for somebody."""
+    """Which servers run by now, and which wait for somebody."""
     async with db.begin() as session:
         rows = await session.execute(select(Deployment.slug, Deployment.phase, Deployment.attention))
         found: dict[str, set[str]] = {"active": set(), "stuck": set()}
