@@ -293,7 +293,7 @@ class TestActing:
         assert answer.json()["message"] == f"Action {word} initiated successfully"
         (call,) = [asked for name, asked, _ in world.temporal.started.values() if name == "ServerActions"]
         assert call == ActionCall(action_id=call.action_id, vps_id=instance["id"], provider="digitalocean",
-                                  action=PowerAction(action))  # fmt: skip
+                                  action=PowerAction(action), provider_id=instance["provider_id"])  # fmt: skip
         async with world.db.begin() as session:
             row = await session.get_one(ServerAction, uuid.UUID(call.action_id))
         assert (row.state, row.requested_by, row.started_at is None) == ("requested", world.username, False)
