@@ -77,6 +77,9 @@ class OrderForm {
     fillSelect(this.region.control, [["", "The provider's default"], ...(one?.regions ?? []).map((region) => (typeof region === "string" ? [region, region] : [region.name, region.title ?? region.name]))], "");
   }
 
+  // The products the API names are TransIP's; elsewhere the preview tells which size a tier becomes.
+  tierNames() { this.tiers.classList.toggle("titles-only", this.provider.value !== "transip"); }
+
   wire() {
     this.name.control.addEventListener("input", () => {
       if (!this.slugTouched) { this.slug.value = slugOf(this.name.value); this.showUrl(); if (this.slug.value.length > 2) this.slug.error(""); }
@@ -89,7 +92,7 @@ class OrderForm {
     });
     this.slug.control.addEventListener("blur", () => { if (this.slug.value) this.slug.error(slugProblem(this.slug.value, this.options)); });
     this.email.control.addEventListener("blur", () => { if (this.email.value) this.email.error(emailProblem(this.email.value)); });
-    this.provider.control.addEventListener("change", () => this.regions());
+    this.provider.control.addEventListener("change", () => { this.regions(); this.tierNames(); });
     this.generate.addEventListener("change", () => { this.password.element.hidden = this.generate.checked; if (!this.generate.checked) this.password.control.focus(); });
     this.password.element.hidden = true;
     this.showUrl();
@@ -106,6 +109,7 @@ class OrderForm {
       return { key, title: one.title ?? capital(key), text: key === "shared" ? "A place on a server with others" : "A server of its own" };
     });
     const tiers = (this.options.tiers ?? []).map((one) => ({ key: one.name, title: one.title ?? capital(one.name), text: one.product }));
+    this.tiers = radioCards("Tier", "tier", tiers, this.tier, (value) => { this.tier = value; });
     this.submitButton = button("Order instance", { kind: "primary", type: "submit", testid: "submit-instance" });
     this.previewButton = button("Preview", { symbol: "eye", testid: "preview-instance", on: { click: () => this.plan() } });
     this.lost = h("div", {});
@@ -113,11 +117,12 @@ class OrderForm {
     const form = h("form", { class: "card-body", testid: "new-instance-form", novalidate: true, on: { submit: (event) => { event.preventDefault(); this.submit(); } } },
       group("Organization", h("div", { class: "two" }, this.name.element, this.slug.element)),
       group("Model", radioCards("Model", "deploymentModel", models, this.model, (value) => { this.model = value; this.serverRow.hidden = value !== "shared"; }), this.serverRow),
-      group("Size", radioCards("Tier", "tier", tiers, this.tier, (value) => { this.tier = value; })),
+      group("Size", this.tiers),
       group("Place", h("div", { class: "two" }, this.provider.element, this.region.element), this.fallbacks.element),
       group("First administrator", h("div", { class: "two" }, this.adminName.element, this.email.element),
         h("label", { class: "check" }, this.generate, h("span", {}, h("b", {}, "Generate the password"), h("span", { class: "hint" }, "It can be read once, here, when the instance is up."))), this.password.element),
       h("div", { class: "submit-bar" }, this.submitButton, this.previewButton), this.lost);
+    this.tierNames();
     this.serverRow.hidden = this.model !== "shared";
     this.form = form;
     replace(this.preview, card("Preview", { body: empty("eye", "See it before it happens", h("p", {}, "The preview names the server, the steps and the price. Nothing is written or ordered.")) }));

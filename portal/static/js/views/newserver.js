@@ -7,7 +7,7 @@ import { Chooser, readOffers } from "../components/chooser.js";
 import { field, radioCards } from "../components/field.js";
 import { StackScripts } from "../components/stackscript.js";
 import { failed, said } from "../components/toast.js";
-import { h, replace } from "../dom.js";
+import { h, replace, setText } from "../dom.js";
 import { hourly, money } from "../format.js";
 import { isLost, lostNotice, orderOnce } from "../orderonce.js";
 import { PASSWORD_RULE, passwordProblem } from "../passwords.js";
@@ -68,12 +68,13 @@ class ServerForm {
     this.extras = h("fieldset", { class: "group" });
     this.options = h("div", { class: "two" });
     this.lost = h("div", {});
+    this.sum = h("b", {});
     this.form = h("form", { class: "card-body", testid: "new-server-form", novalidate: true, on: { submit: (event) => { event.preventDefault(); this.submit(); } } },
-      group("Place", this.label.element, radioCards("Cloud", "provider_type", clouds, this.cloud, (value) => this.pick(value)), this.region.element),
-      group("Machine", h("div", { class: "two" }, this.size.element, this.image.element)), this.extras,
+      group("Name and place", this.label.element, radioCards("Cloud", "provider_type", clouds, this.cloud, (value) => this.pick(value)), this.region.element),
+      group("Machine", this.size.element, this.image.element), this.extras,
       group("Access", h("div", { class: "two" }, this.keys.element, this.password.element)),
       group("More", this.options, h("div", { class: "two" }, this.tags.element, this.vpc.element), this.userData.element),
-      h("div", { class: "submit-bar" }, this.submitButton), this.lost);
+      h("div", { class: "submit-bar" }, this.submitButton, this.sum), this.lost);
     this.price = h("div", { class: "card-body plan", "aria-live": "polite", testid: "server-price" });
     replace(this.root, h("h1", { tabindex: "-1" }, "New server"), h("div", { class: "order" }, h("section", { class: "card", "aria-label": "Order" }, this.form),
       h("div", { class: "order-side" }, card("Price", { sub: "The cloud's own, without VAT", body: this.price }))));
@@ -128,7 +129,7 @@ class ServerForm {
   fitSizes() {
     if (!this.sizes.length) { this.summed(); return; }
     const here = this.sizes.filter((one) => !one.regions.length || one.regions.includes(this.region.value));
-    const choices = here.map((one) => [one.id, `${one.id}: ${specsText(one)}, ${money(this.priceOf(one).monthly * 100, this.currency)} a month`]);
+    const choices = here.map((one) => [one.id, `${one.id}: ${money(this.priceOf(one).monthly * 100, this.currency)} a month, ${specsText(one)}`]);
     this.size.offer(choices.length ? choices : [["", "No size is offered in this region"]], { note: this.sizeNote });
     this.fitImages();
   }
@@ -166,6 +167,7 @@ class ServerForm {
     const size = this.sizes.find((one) => one.id === this.size.value);
     const price = size && this.priceOf(size);
     const fact = (label, value) => value && [h("dt", {}, label), h("dd", {}, value)];
+    setText(this.sum, price ? `${money(price.monthly * 100, this.currency)} a month` : "");
     replace(this.price,
       h("p", { class: "price" }, price ? money(price.monthly * 100, this.currency) : "–", price && h("small", {}, " a month")),
       h("dl", { class: "facts" }, fact("Cloud", cloudName(this.cloud)), fact("Region", this.region.value), fact("Size", size?.label || this.size.value), fact("Machine", size && specsText(size)),

@@ -130,10 +130,10 @@ class ServerPage {
     this.shownHistory = text;
     if (!actions.length) { replace(this.parts.history, empty("power", "Nothing was asked of it yet")); return; }
     replace(this.parts.history, h("table", { class: "table" },
-      h("thead", {}, h("tr", {}, ["Action", "State", "By", "When"].map((one, i) => h("th", { scope: "col", class: i === 3 ? "end" : undefined }, one)))),
+      h("thead", {}, h("tr", {}, ["Action", "State", "What went wrong", "By", "When"].map((one, i) => h("th", { scope: "col", class: i === 4 ? "end" : undefined }, one)))),
       h("tbody", {}, actions.map((one) => h("tr", { testid: `done-${one.action}` },
-        h("td", {}, h("b", {}, actionName(one.action)), one.error_message && h("span", { class: "sub error-text" }, one.error_message)),
-        h("td", {}, chip(actionState(one.state))), h("td", { class: "left" }, one.requested_by || "–"),
+        h("td", {}, h("b", {}, actionName(one.action))), h("td", {}, chip(actionState(one.state))),
+        h("td", { class: one.error_message ? "left message error-text" : "hide-small" }, one.error_message ?? "–"), h("td", { class: "left" }, one.requested_by || "–"),
         h("td", { class: "end nowrap muted" }, h("time", { datetime: one.created_at }, dateTime(one.created_at))))))));
   }
 
