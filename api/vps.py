@@ -44,7 +44,7 @@ from domain.servers import (
     ProviderType,
     ServerOptions,
 )
-from domain.statuses import DeploymentStatus, DeploymentType, Lifecycle, Role, Tier
+from domain.statuses import DeploymentStatus, DeploymentType, Lifecycle, PowerState, Role, Tier
 
 router = APIRouter(prefix="/api/vps", tags=["servers"])
 
@@ -233,8 +233,9 @@ async def read_server(request: Request, vps_id: str, principal: Member, held: He
 
 
 def _worth_a_look(found: Owned) -> bool:
+    """Also where the newest look has not found it: no column says that it is missing, so each look says it anew."""
     vps = found.vps
-    old = vps.seen_at is None or datetime.now(UTC) - vps.seen_at > FRESH
+    old = vps.seen_at is None or datetime.now(UTC) - vps.seen_at > FRESH or vps.power_state == PowerState.UNKNOWN
     return old and vps.lifecycle == Lifecycle.ACTIVE and vps.provider_instance_id is not None
 
 

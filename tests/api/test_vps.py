@@ -269,6 +269,16 @@ class TestReading:
         assert (told["instance"]["status"], told["stale"]) == ("running", True)
         assert told["stale_reason"]
 
+    async def test_a_server_that_was_not_found_is_looked_for_each_time(self, world: World) -> None:
+        instance = await ordered(world)
+        await stands(world, instance, power_state="unknown", seen_at=datetime.now(UTC))
+        world.temporal.answer_plan = lambda: Seen(power_state="unknown", missing=True)
+        for _ in range(2):
+            assert (await world.client.get(f"{URL}/{instance['id']}")).json()["instance"]["missing"] is True
+        await stands(world, instance, seen_at=datetime.now(UTC))
+        assert (await world.client.get(f"{URL}/{instance['id']}")).json()["instance"]["missing"] is False
+        assert len(world.temporal.executed) == 2, "a fresh look at a server that is there answers"
+
     async def test_pages_and_filters(self, world: World) -> None:
         one, _ = await ordered(world), await ordered(world, LINODE)
         found = (await world.client.get(URL, params={"provider_id": one["provider_id"]})).json()
