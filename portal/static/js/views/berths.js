@@ -38,7 +38,7 @@ function row(server, organizations) {
   const free = Math.max(0, server.max_organizations - server.current_organizations);
   const about = [server.vps_ip, server.product_name, server.location, money(server.price_cents_month, server.currency)].filter((part) => part && part !== "–");
   return h("li", { testid: `server-${server.vps_name}` },
-    h("div", { class: "server-head" }, h("a", { class: "server-name", href: `#/servers/${server.id}` }, server.vps_name), chip(VPS[server.status] ?? VPS.pending)),
+    h("div", { class: "server-head" }, h("a", { class: "server-name", href: `#/servers/${server.id}` }, server.label ?? server.vps_name), chip(VPS[server.status] ?? VPS.pending)),
     h("p", { class: "sub" }, about.join(" · ")),
     h("p", { class: "small" }, server.is_shared ? "Shared" : "Dedicated", `, ${server.current_organizations}/${server.max_organizations} places used`),
     h("div", { class: "berths" },

@@ -109,7 +109,7 @@ function filterControls(filters, changed, signal) {
 }
 
 // A bare server has an owner and no address by name.
-const named = (one) => (isBare(one) ? one.slug : one.organization_name ?? one.slug);
+const named = (one) => (isBare(one) ? one.vps_name ?? one.slug : one.organization_name ?? one.slug);
 const addressOf = (one) => (isBare(one) ? one.organization_name : (one.fqdn || one.access_url || one.slug).replace(/^https:\/\//, ""));
 
 function table(instances) {
