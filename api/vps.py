@@ -199,10 +199,13 @@ async def list_servers(
     wanted = {"provider_type": provider_type, "provider_id": provider_id, "lifecycle": lifecycle}
     async with held.db.begin() as session:
         total, found = await servers.page(session, _scope(principal), wanted, offset=(page - 1) * limit, limit=limit)
+        newest = await servers.newest_action_of(session, [row.vps.id for row in found])
     pages = -(-total // limit)
     pagination = {"page": page, "limit": limit, "total": total, "totalPages": pages, "hasNext": page < pages,
                   "hasPrev": page > 1}  # fmt: skip
-    return reply(request, {"instances": [shown(row) for row in found], "pagination": pagination})
+    listed = [shown(row) | {"newest_action": acted(newest[row.vps.id]) if row.vps.id in newest else None}
+              for row in found]  # fmt: skip
+    return reply(request, {"instances": listed, "pagination": pagination})
 
 
 @router.get("/{vps_id}", responses={200: READ})

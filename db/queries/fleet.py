@@ -72,6 +72,7 @@ def _matching(wanted: InstanceFilter) -> Select[uuid.UUID]:
                 Deployment.admin_email.icontains(text, autoescape=True),
                 Organization.name.icontains(text, autoescape=True),
                 VpsInstance.vps_name.icontains(text, autoescape=True),
+                VpsInstance.label.icontains(text, autoescape=True),
                 VpsInstance.vps_ip == text,
             )
         )

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import select, update
 from temporalio.exceptions import ApplicationError
 
-from activities.servers import ServerActivities
+from activities import servers
 from db.models import ServerIntent, VpsInstance
 from db.models_inventory import CloudResource
 from db.queries import intents
@@ -175,15 +175,15 @@ class TestTriesThatOverlap:
     async def test_an_order_that_was_given_up_is_not_sent_by_a_try_that_comes_late(
         self, shop: Shop, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        prepared, go_on, real = asyncio.Event(), asyncio.Event(), ServerActivities._order_for
+        prepared, go_on, real = asyncio.Event(), asyncio.Event(), servers.complete
 
-        async def order_for(self: ServerActivities, *about: Any) -> ServerOrder:
-            made = await real(self, *about)
+        async def complete(*about: Any) -> ServerOrder:
+            made = await real(*about)
             prepared.set()
             await go_on.wait()
             return made
 
-        monkeypatch.setattr(ServerActivities, "_order_for", order_for)
+        monkeypatch.setattr(servers, "complete", complete)
         late = asyncio.create_task(shop.once(shop.servers.create_server))
         await prepared.wait()
         await destroy(shop)

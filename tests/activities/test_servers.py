@@ -16,6 +16,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities._context import Deps
+from activities._orders import complete
 from activities.records import RecordActivities
 from activities.servers import ServerActivities
 from db.base import new_id
@@ -183,7 +184,7 @@ class TestCreate:
     async def test_a_second_server_with_our_token_goes_into_the_inventory_and_is_not_used(self, shop: Shop) -> None:
         facts = await shop.facts()
         assert facts.intent is not None
-        order = await shop.servers._order_for(shop.client, facts, shop.call)
+        order = await complete(shop.deps, shop.client, facts, shop.call.inputs, facts.intent.correlation)
         await shop.client.order(order)
         await shop.client.order(order)
         for _ in range(100):

@@ -276,6 +276,17 @@ class TestReading:
         found = (await world.client.get(URL, params={"provider_id": one["provider_id"]})).json()
         assert ([row["id"] for row in found["instances"]], found["pagination"]["total"]) == ([one["id"]], 1)
 
+    async def test_the_list_tells_what_was_asked_of_each_server_last(self, world: World) -> None:
+        one, other = await ordered(world), await ordered(world, LINODE)
+        await stands(world, one)
+        for action in ("reboot", "shutdown"):
+            await world.client.post(f"{URL}/{one['id']}/action", json={"action": action})
+            async with world.db.begin() as session:
+                await session.execute(update(ServerAction).values(state="done", ended_at=func.now()))
+        listed = {row["id"]: row["newest_action"] for row in (await world.client.get(URL)).json()["instances"]}
+        assert (listed[one["id"]]["action"], listed[one["id"]]["state"]) == ("shutdown", "done")
+        assert listed[other["id"]] is None
+
     async def test_what_is_no_id_is_not_found(self, world: World) -> None:
         answer = await world.client.get(f"{URL}/nonsense")
         assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
@@ -295,7 +306,7 @@ class TestActing:
         assert answer.json()["message"] == f"Action {word} initiated successfully"
         (call,) = [asked for name, asked, _ in world.temporal.started.values() if name == "ServerActions"]
         assert call == ActionCall(action_id=call.action_id, vps_id=instance["id"], provider="digitalocean",
-                                  action=PowerAction(action))  # fmt: skip
+                                  action=PowerAction(action), provider_id=instance["provider_id"])  # fmt: skip
         async with world.db.begin() as session:
             row = await session.get_one(ServerAction, uuid.UUID(call.action_id))
         assert (row.state, row.requested_by, row.started_at is None) == ("requested", world.username, False)
