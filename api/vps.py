@@ -25,6 +25,7 @@ from api.idempotency import REPLAYED, claimed
 from api.provider_accounts import account_for
 from api.services import Principal, Services
 from api.starting import look, start_action, start_ordered, start_termination
+from api.vps_examples import BEGUN, CREATED, DELETED, ORDER, READ, REBOOT
 from api.vps_schemas import ACTIONS, DELETE, ONLY_AT, AskAction, CreateServer
 from api.vps_view import acted, shown
 from db import secrets
@@ -71,7 +72,7 @@ async def _server(held: Services, principal: Principal, ref: str) -> Owned:
 # ---- ordering
 
 
-@router.post("", status_code=202)
+@router.post("", status_code=202, responses={202: CREATED}, openapi_extra=ORDER)
 async def create_server(
     request: Request, asked: CreateServer, principal: Member, held: Held, key: IdempotencyKey
 ) -> Response:
@@ -207,7 +208,7 @@ async def list_servers(
     return reply(request, {"instances": listed, "pagination": pagination})
 
 
-@router.get("/{vps_id}")
+@router.get("/{vps_id}", responses={200: READ})
 async def read_server(request: Request, vps_id: str, principal: Member, held: Held) -> Response:
     """R014. The cloud is asked where the newest look is older than half a minute; where it is silent, rows answer."""
     found = await _server(held, principal, vps_id)
@@ -242,7 +243,7 @@ def _worth_a_look(found: Owned) -> bool:
 # ---- acting
 
 
-@router.post("/{vps_id}/action")
+@router.post("/{vps_id}/action", status_code=202, responses={202: BEGUN}, openapi_extra=REBOOT)
 async def act(request: Request, vps_id: str, principal: Member, held: Held, asked: AskAction) -> Response:
     """R015–R021. `boot` is another word for power_on; power_cycle is DigitalOcean's alone."""
     found = await _server(held, principal, vps_id)
@@ -257,7 +258,7 @@ async def act(request: Request, vps_id: str, principal: Member, held: Held, aske
     return reply(request, {"message": f"Action {asked.action} initiated successfully"}, 202)
 
 
-@router.delete("/{vps_id}", status_code=202)
+@router.delete("/{vps_id}", status_code=202, responses={202: DELETED})
 async def delete_server(request: Request, vps_id: str, principal: Member, held: Held) -> Response:
     return await act(request, vps_id, principal, held, AskAction(action=DELETE))
 

@@ -38,6 +38,7 @@ SOLD = {"transip": ("bladevps-x2", "ams0", "debian-13"), "digitalocean": ("s-1vc
         "linode": ("g6-nanode-1", "nl-ams", "linode/debian13")}  # fmt: skip
 ORDERS = {"transip": "^/vps$", "digitalocean": "^/droplets$", "linode": "^/linode/instances$"}
 EMULATORS: dict[str, Any] = {"transip": transip, "digitalocean": ocean, "linode": linode}
+PAUSE = 0.2  # seconds between two looks at a page
 QUICK = {"late_accept_seconds": 1.0, "poll_seconds": 0.1}
 
 
@@ -107,7 +108,7 @@ class Front:
             told = await self.shown(server)
             if wanted(told["instance"]):
                 return dict(told["instance"])
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(PAUSE)
         raise AssertionError(told)
 
     async def runs(self, server: dict[str, Any]) -> dict[str, Any]:
@@ -123,7 +124,7 @@ class Front:
             _, told = await self.ask("GET", f"/api/portal/instances/{server['deployment_id']}/status")
             if told["phase"] == "terminated":
                 return list(told["absence"]["proofs"])
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(PAUSE)
         raise AssertionError(told)
 
     async def stands_at_the_cloud(self, deployment_id: str) -> dict[str, Any]:
@@ -132,7 +133,7 @@ class Front:
             _, told = await self.ask("GET", f"/api/portal/instances/{deployment_id}/status")
             if any((step["name"], step["state"]) == ("await_server", "done") for step in told["steps"]):
                 return told
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(PAUSE)
         raise AssertionError(told)
 
     async def retry(self, server: dict[str, Any]) -> None:
@@ -153,7 +154,7 @@ class Front:
             newest = (await self.shown(server))["actions"][0]
             if newest["ended_at"] is not None:
                 return dict(newest)
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(PAUSE)
         raise AssertionError(newest)
 
     async def listed(self, what: str, account: str) -> tuple[int, dict[str, Any]]:

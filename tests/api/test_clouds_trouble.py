@@ -79,6 +79,8 @@ async def door(engine: WorkflowEnvironment, make_world: MakeWorld) -> World:
 async def front(request: pytest.FixtureRequest, door: World, tmp_path: Path) -> AsyncIterator[Front]:
     async with cloud_of(request.param, tmp_path / "cloud") as cloud:
         yield Front(request.param, door, cloud)
+        judge = getattr(cloud, "judge", None)  # TransIP's emulator stands without one
+        assert judge is None or judge.requests == [], "what the cloud took, its own specification refuses"
     async with door.db.begin() as session:  # the next test's cloud counts its servers from one again
         await session.execute(update(VpsInstance).values(provider_instance_id=None))
 
@@ -192,6 +194,21 @@ async def test_a_disabled_account_takes_no_orders_and_serves_what_it_has(front: 
     ):
         assert (status, told["code"]) == (404, "PROVIDER_NOT_FOUND")
     assert (await front.shown(server))["instance"]["status"] == "terminated", "its history stays"
+    assert front.bought == 1
+
+
+async def test_an_account_disabled_while_an_order_waits_is_not_bought_from(front: Front) -> None:
+    account = await front.account()
+    await front.breaks()
+    server = await front.order(account)
+    assert (await front.ask("PUT", f"{PROVIDERS}/{account}", {"active": False}))[0] == 200
+    await front.heal()
+    stuck = await front.parked(server)
+    assert (stuck["status"], stuck["error_code"], front.bought) == ("provisioning", "ProviderInactive", 0)
+    assert "is disabled" in stuck["error_message"]
+    assert (await front.ask("PUT", f"{PROVIDERS}/{account}", {"active": True}))[0] == 200
+    await front.retry(server)
+    await front.runs(server)
     assert front.bought == 1
 
 

@@ -6,7 +6,8 @@ import uuid
 from datetime import UTC, datetime
 
 import pytest
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowFailureError
+from temporalio.exceptions import ActivityError
 
 from db.models_clouds import ServerAction
 from domain.provisioning import ProvisionOrder
@@ -76,4 +77,27 @@ async def test_who_looks_meanwhile_gets_the_same_answer(world: World, client: Cl
     await reached.wait()
     world.holds["look_at_server"].set()
     assert {(await handle.result()).power_state for handle in handles} == {"running"}
+    assert world.count["look_at_server"] == 1
+
+
+@pytest.mark.parametrize("activity", ["send_action", "await_action"])
+async def test_a_cloud_that_stays_away_ends_an_action_with_its_last_words(
+    world: World, client: Client, activity: str
+) -> None:
+    order = await server(world, client, f"b{uuid.uuid4().hex[:8]}")
+    call = await world.ask(order, PowerAction.SHUTDOWN)
+    world.fail(activity, "Transient", "the cloud is away", final=False)
+    assert await client.execute_workflow(ServerActions.run, call, **action_start(call)) == "failed"
+    ended = await row(world, call)
+    assert (ended.state, ended.error_code, ended.error_message) == ("failed", "API_ERROR", "the cloud is away")
+    assert world.count[activity] > 3, "it was waited for before"
+
+
+async def test_a_page_hears_of_the_first_look_that_fails(world: World, client: Client) -> None:
+    world.fail("look_at_server", "Transient", "the cloud is away", final=False)
+    look = LookCall(vps_id=str(uuid.uuid4()), provider="transip")
+    with pytest.raises(WorkflowFailureError) as failed:
+        await client.execute_workflow(LookAtServer.run, look, **look_start(look))
+    assert isinstance(failed.value.cause, ActivityError)
+    assert "the cloud is away" in str(failed.value.cause.cause)
     assert world.count["look_at_server"] == 1
