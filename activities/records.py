@@ -219,6 +219,6 @@ class RecordActivities:
 
 
 def _never_ordered(facts: RunFacts) -> bool:
-    """The row of a server that never was: this deployment meant to order it, and nothing was ever sent."""
+    """The row of a server that never was: this deployment meant to order it, and nothing was ever bought."""
     intent = facts.intent
-    return intent is not None and intent.deployment_id == facts.deployment.id and intent.sends == 0
+    return intent is not None and intent.deployment_id == facts.deployment.id and intent.state == IntentState.INTENDED

@@ -53,8 +53,8 @@ async def move(session: AsyncSession, deployment_id: uuid.UUID, to: Placement) -
     vps = await session.get_one(VpsInstance, ours.vps_id)
     if ours.state != IntentState.INTENDED:
         return (ours.provider, vps.provider_id) == (to.provider, account)  # moved before, by an earlier try
-    # Counted anew: what a cloud was asked before, it has refused.
-    ours.provider, ours.sends = to.provider, 0
+    # Counted on: a try that read this order before must not find it unchanged, should it come back to where it was.
+    ours.provider, ours.sends = to.provider, ours.sends + 1
     vps.provider_type, vps.provider_id = to.provider, account
     vps.location = vps.product_name = None
     return True

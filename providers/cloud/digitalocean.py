@@ -193,9 +193,12 @@ class DigitalOcean(Catalogue):
             await self._call("POST", "/v2/tags", json={"name": tag})
             await self._call("POST", path, json=body)
 
-    async def _act(self, provider_ref: str, body: dict[str, Any], *, ordering: bool = False) -> str | None:
+    async def _act(self, provider_ref: str, body: dict[str, Any], *, ordering: bool = False) -> str:
         response = await self._call("POST", f"{_path(provider_ref)}/actions", json=body, ordering=ordering)
-        return wire.action_of(body_of(response))
+        if (ref := wire.action_of(body_of(response))) is None:
+            told = f"DigitalOcean answered {response.status_code} to an action, and no process"
+            raise (Unconfirmed if ordering else Transient)(told, provider=self.name)
+        return ref
 
     async def _process(self, action_ref: str) -> ActionState | None:
         """None where DigitalOcean does not know the process (any more)."""

@@ -180,7 +180,7 @@ class Linode(Catalogue):
         response = await self._put(provider_ref, {"tags": tags})
         if tags_are_refused(response):
             return False
-        _check(response)
+        _changed(response)
         return True
 
     async def _rename(self, provider_ref: str, names: builtins.list[str]) -> None:
@@ -189,7 +189,7 @@ class Linode(Catalogue):
             response = await self._put(provider_ref, {"label": name})
             if not label_is_taken(response):
                 break
-        _check(response)
+        _changed(response)
 
     async def _put(self, provider_ref: str, changes: dict[str, Any]) -> httpx.Response:
         """What is left out stays as it is."""
@@ -221,9 +221,11 @@ def from_account(
     )
 
 
-def _check(response: httpx.Response) -> None:
+def _changed(response: httpx.Response) -> None:
+    """A change is answered with the server; any other success is somebody else's page, and it may be asked again."""
     if not response.is_success:
         raise from_response(response)
+    READER.member({"instance": body_of(response)}, "instance", key="id")
 
 
 def _path(provider_ref: str) -> str:

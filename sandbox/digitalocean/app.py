@@ -24,7 +24,7 @@ from sandbox.digitalocean import wire
 from sandbox.digitalocean.droplets import Droplets
 from sandbox.digitalocean.general import General
 from sandbox.digitalocean.machines import Machines
-from sandbox.digitalocean.records import Action, Droplet, Invoice, Limits, Timings
+from sandbox.digitalocean.records import Action, Droplet, Invoice, Limits, SshKey, Timings
 from sandbox.digitalocean.wire import NOT_FOUND, Refusal
 from sandbox.faults.machine import Call, Machine
 from sandbox.hosts.driver import HostDriver
@@ -99,6 +99,9 @@ class DigitalOceanApp(CloudApp[Droplet, Invoice]):
         for invoice in self.invoices():
             if invoice.server == server.name:
                 self._store.delete(Invoice, invoice.number)
+        for key in self._store.all(SshKey):
+            if key.account == server.account and key.public_key in server.ssh_keys:
+                self._store.delete(SshKey, str(key.id))
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"].removeprefix(self.prefix)

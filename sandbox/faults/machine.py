@@ -2,7 +2,8 @@
 
 A decision depends on (seed, subject, kind of call, ordinal) alone: the seed names a run, the subject a cloud, the
 ordinal counts that run's calls of this kind. So a seed that failed among ten thousand fails again alone. Bad weather
-ends: after `STORMY_CALLS` calls of a kind everything works, and what never ends then is the product's fault.
+ends: after `STORMY_CALLS` calls of a kind everything works, and what never ends then is the product's fault. A cloud
+that has no room for a run refuses its first orders, whatever the rest of the weather is.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ class Call(StrEnum):
 
 
 STORMY_CALLS = 12
+# How likely a cloud has no room for a run, and how many of its orders it refuses then at most.
+NO_ROOM, LONGEST_WITHOUT_ROOM = 0.14, 4
 # How likely a call of a run goes wrong, and how many runs in a hundred have such weather.
 WEATHERS = ((0.0, 15), (0.08, 35), (0.22, 30), (0.45, 20))
 
@@ -86,8 +89,16 @@ def weather(seed: int) -> float:
     return float(dice(seed, "weather").choices(rates, weights)[0])
 
 
+def without_room(seed: int, subject: str) -> int:
+    """How many of a run's orders this cloud refuses, because it is full, before it has room; mostly 0."""
+    thrown = dice(seed, subject, "room")
+    return thrown.randint(1, LONGEST_WITHOUT_ROOM) if thrown.random() < NO_ROOM else 0
+
+
 def decide(seed: int, subject: str, call: Call, ordinal: int) -> Effect | None:
     """What becomes of this run's `ordinal`th call of a kind (from 1); None lets it through."""
+    if call is Call.ORDER and ordinal <= without_room(seed, subject):
+        return _refusal(MANNERS[subject].full)
     rate = weather(seed)
     if rate == 0 or ordinal > STORMY_CALLS:
         return None
@@ -118,15 +129,19 @@ def _effect(what: str, thrown: Random, manner: Manner) -> Effect:
             body = thrown.choice((*_GARBAGE, manner.nothing))
             return Effect(do="garbage", body=body, handled=what == "garbage_handled")
         case "token_over" | "locked" | "full":
-            refused, told = getattr(manner, what)
-            headers = {"Server": "nginx"} if told.startswith("<") else {}
-            return Effect(do="status", status=refused, body=told, headers=headers)
+            return _refusal(getattr(manner, what))
         case "delay":
             return Effect(do="delay", seconds=round(thrown.uniform(0.05, LATEST_HANDLED), 2))
         case "rate_limit":
             return Effect(do="rate_limit", seconds=0.5)
     # A twin never appears after its sibling runs: what comes later than that no run can know of.
     return Effect.model_validate({"do": what, "seconds": round(thrown.uniform(0.0, 0.3), 2)})
+
+
+def _refusal(manner: tuple[int, str]) -> Effect:
+    status, told = manner
+    headers = {"Server": "nginx"} if told.startswith("<") else {}
+    return Effect(do="status", status=status, body=told, headers=headers)
 
 
 class Machine:

@@ -19,7 +19,7 @@ from db.models import ServerIntent, VpsInstance
 from db.models_inventory import CloudResource
 from db.queries import intents
 from domain.errors import Trouble
-from domain.provisioning import DestroyCall
+from domain.provisioning import DestroyCall, Placement
 from domain.statuses import IntentState
 from providers.cloud.base import OrderReceipt, ServerOrder
 from tests.activities.test_servers import Shop, cloud_folder, shop
@@ -218,6 +218,20 @@ class TestTriesThatOverlap:
         now = (await shop.facts()).intent
         assert now is not None
         assert (now.state, now.sends) == (IntentState.SENT, 2)
+
+    async def test_a_try_that_saw_an_order_before_it_moved_away_and_back_sends_nothing(self, shop: Shop) -> None:
+        """Or a place in another account of the same cloud: its order would go where nobody looks any more."""
+        seen = (await shop.facts()).intent
+        assert seen is not None
+        for cloud in ("linode", "transip"):
+            async with shop.deps.db.begin() as session:
+                assert await intents.move(session, seen.deployment_id, Placement(provider=cloud))
+        async with shop.deps.db.begin() as session:
+            assert not await intents.begin_sending(session, seen)
+        now = (await shop.facts()).intent
+        assert now is not None
+        async with shop.deps.db.begin() as session:
+            assert await intents.begin_sending(session, now)
 
 
 class TestAnswersThatAreNone:

@@ -48,6 +48,8 @@ from tests.sandbox.transip import emulator as transip
 QUICK = {"late_accept_window": 4.0, "poll_interval": 0.05}
 KINDS = ("transip", "digitalocean", "linode")
 ORDERS = {"transip": "^/vps$", "digitalocean": "^/droplets$", "linode": "^/linode/instances$"}
+CLAIMS = {"transip": "^/vps/[^/]+$", "digitalocean": "^/droplets/[0-9]+/actions$",
+          "linode": "^/linode/instances/[0-9]+$"}  # fmt: skip
 POWERS = {"transip": "^/vps/[^/]+$", "digitalocean": "^/droplets/[0-9]+/actions$",
           "linode": "^/linode/instances/[0-9]+/(boot|reboot|shutdown)$"}  # fmt: skip
 # A bare server at each: size, region, image.
@@ -207,6 +209,13 @@ class TestOrders:
         assert facts.server.provider_instance_id == found.provider_ref
         # A label is unique at Linode, so that cloud refuses the second by itself.
         assert len(shop.cloud.app.invoices()) == (1 if shop.kind == "linode" else 2)
+
+    @pytest.mark.parametrize("body", ["<html>Bad gateway</html>", "{}"])
+    async def test_a_page_in_place_of_an_answer_does_not_count_as_a_claim(self, shop: Shop, body: str) -> None:
+        await shop.retried(shop.servers.create_server)
+        await shop.cloud.fault("garbage", method="PUT|POST", path=CLAIMS[shop.kind], body=body)
+        found = await shop.retried(shop.servers.await_server)
+        assert (await shop.client.get(found.provider_ref)).label == (await shop.facts()).server.vps_name
 
     async def test_a_cancelled_server_is_gone_and_proven_so(self, shop: Shop) -> None:
         found = await shop.bought()

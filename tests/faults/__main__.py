@@ -29,6 +29,7 @@ def tell(report: Report, console: Console) -> None:
     first, last = report.verdicts[0].seed, report.verdicts[-1].seed
     console.print(f"seeds {first} to {last} in {report.seconds:.0f} s, {len(report.verdicts) / report.seconds:.1f} a "
                   f"second; {report.kills} workers killed", highlight=False)  # fmt: skip
+    console.print(report.drew, highlight=False)
     console.print(report.line, style="green" if report.good else "bold red", highlight=False)
 
 

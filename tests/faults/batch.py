@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from tests.faults.judge import Violation
 from tests.faults.life import DEADLINE, Life, Rows, Verdict, sweep_regularly
 from tests.faults.stack import Stack, running
-from tests.faults.story import LATE_ACCEPT_WINDOW
+from tests.faults.story import CLOUDS, LATE_ACCEPT_WINDOW
 
 AT_ONCE = 32
 
@@ -44,6 +44,14 @@ class Report:
     def line(self) -> str:
         return (f"{len(self.verdicts)} seeds: {self.count('duplicate')} duplicates, {self.count('orphan')} orphans, "
                 f"{self.count('lost')} lost")  # fmt: skip
+
+    @property
+    def drew(self) -> str:
+        """What was ordered where."""
+        stories = [verdict.story for verdict in self.verdicts]
+        at = ", ".join(f"{sum(story.cloud == cloud for story in stories)} at {cloud}" for cloud in CLOUDS)
+        moved = sum(verdict.moves > 0 for verdict in self.verdicts)
+        return f"{at}; {sum(story.bare for story in stories)} bare servers, {moved} moved"
 
     @property
     def good(self) -> bool:
@@ -78,7 +86,7 @@ async def run(
                 keeper.cancel()
             await asyncio.gather(*keepers, return_exceptions=True)
         report.kills = stack.kills
-        report.drawn = {verdict.seed: stack.machine.drawn[verdict.seed] for verdict in report.bad}
+        report.drawn = {verdict.seed: stack.clouds.drawn(verdict.seed) for verdict in report.bad}
         if not report.good:
             console.print(f"[dim]what the workers said last:[/dim]\n{_tail(stack)}", highlight=False)
     return report
@@ -115,10 +123,9 @@ async def _look_for_leftovers(stack: Stack, report: Report) -> None:
     if not report.bad:
         await asyncio.sleep(min(3.0, LATE_ACCEPT_WINDOW))
     known = {verdict.seed for verdict in report.bad}
-    for vps in stack.cloud.living():
-        seed = int(vps.hostname.removeprefix("seed-").partition("-")[0])
+    for seed, server in stack.clouds.left():
         if seed not in known:
-            report.leftovers.append(Violation("orphan", f"{vps.name} of seed {seed} came after its run had ended"))
+            report.leftovers.append(Violation("orphan", f"{server} of seed {seed} came after its run had ended"))
 
 
 def _tail(stack: Stack) -> str:

@@ -1,4 +1,4 @@
-"""What must hold of a run's end, asked of the cloud itself first and of our rows second."""
+"""What must hold of a run's end, asked of all clouds themselves first and of our rows second."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from temporalio.client import WorkflowExecutionStatus
 from db.models import Deployment, DeploymentEvent, Placement, Secret
 from db.models_inventory import CloudResource
 from db.queries.runs import RunFacts, load
-from domain.statuses import Attention, DeploymentStatus, IntentState, Lifecycle, Phase, StepState
-from sandbox.transip.records import Vps
+from domain.statuses import Attention, DeploymentStatus, DeploymentType, IntentState, Lifecycle, Phase, StepState
+from tests.faults.clouds import Bought
 from tests.faults.stack import Stack
 
 Kind = Literal["duplicate", "orphan", "lost"]
@@ -44,13 +44,14 @@ class Judge:
         self._id = uuid.UUID(deployment_id)
         self._twins = twins
         self._found: list[Violation] = []
+        self.moves = 0  # how often the order went to another place, by the journal
 
     def _say(self, kind: Kind, what: str) -> None:
         self._found.append(Violation(kind, what))
 
     async def verdict(self, ended: WorkflowExecutionStatus | None) -> list[Violation]:
         """Everything that is wrong with a run that has ended; `ended` is what Temporal says of its workflow."""
-        servers = self._stack.cloud.servers_of(str(self._id))
+        servers = self._stack.clouds.bought(str(self._id))
         async with self._stack.db.begin() as session:
             facts = await load(session, self._id)
             self._cloud(facts, servers, await self._set_aside(session))
@@ -64,34 +65,37 @@ class Judge:
             )
         return self._found
 
-    # ---- the cloud
+    # ---- the clouds
 
-    def _cloud(self, facts: RunFacts, servers: list[Vps], aside: set[str]) -> None:
-        living = {vps.name for vps in servers if vps.phase not in {"ending", "gone"} and vps.cancelled is None}
-        names = {vps.name for vps in servers}
-        paid = sum(invoice.vps in names for invoice in self._stack.cloud.invoices())
+    def _cloud(self, facts: RunFacts, servers: list[Bought], aside: set[tuple[str, str]]) -> None:
+        paid = sum(server.paid for server in servers)
         if paid > 1 + self._twins:
             self._say("duplicate", f"{paid} servers were paid for, {self._twins} of them doubled by the network")
-        if facts.deployment.phase == Phase.ACTIVE:
-            ours = facts.server.provider_instance_id or ""
-            if ours not in living:
-                self._say("lost", f"the active run's server {ours or 'without a name'} does not live at the cloud")
-            for name in sorted(living - {ours}):
-                if name not in aside:
-                    self._say("duplicate", f"{name} lives beside {ours}, and no row explains it")
-            server = next((vps for vps in servers if vps.name == ours), None)
-            if server is not None and server.description != facts.server.vps_name:
-                self._say("lost", f"{ours} was never claimed: it is called {server.description!r}")
-        else:
-            for name in sorted(living):
-                self._say("orphan", f"{name} lives on after the run was {facts.deployment.phase}")
+        for server in servers:
+            if facts.vps is None or server.cloud != facts.vps.provider_type:
+                self._say("duplicate", f"{server} was ordered where this run's server is not")
+        living = [server for server in servers if server.living]
+        if facts.deployment.phase != Phase.ACTIVE:
+            for server in living:
+                self._say("orphan", f"{server} lives on after the run was {facts.deployment.phase}")
+            return
+        row = facts.server
+        ours = row.provider_type, row.provider_instance_id or ""
+        if ours not in {server.name for server in living}:
+            self._say("lost", f"the active run's server {ours[1] or 'without a name'} does not live at {ours[0]}")
+        for server in living:
+            if server.name not in {ours, *aside}:
+                self._say("duplicate", f"{server} lives beside {ours[1]}, and no row explains it")
+            if server.name == ours and server.label != (row.label or row.vps_name):
+                self._say("lost", f"{server} was never claimed: it is called {server.label!r}")
 
-    async def _set_aside(self, session: AsyncSession) -> set[str]:
-        """The cloud's names of further servers of this order that the ledger knows."""
+    async def _set_aside(self, session: AsyncSession) -> set[tuple[str, str]]:
+        """The clouds' names of further servers of this order that the ledger knows."""
         facts = await load(session, self._id)
         token = facts.intent.correlation if facts.intent else ""
-        rows = await session.execute(select(CloudResource.provider_ref).where(CloudResource.correlation == token))
-        return set(rows.scalars())
+        columns = CloudResource.provider, CloudResource.provider_ref
+        rows = await session.execute(select(*columns).where(CloudResource.correlation == token))
+        return {(row.provider, row.provider_ref) for row in rows}
 
     # ---- our rows
 
@@ -105,7 +109,8 @@ class Judge:
         if row.attention != Attention.NONE or row.parked:
             self._say("lost", f"the row still asks for attention: {row.attention}, {row.parked}")
         active = row.phase == Phase.ACTIVE
-        if (row.ended_at is None) != active or (row.access_url is None) == active:
+        # A bare server has no address but its own.
+        if (row.ended_at is None) != active or (row.access_url is not None) != (active and not _bare(facts)):
             self._say("lost", f"{row.phase}: ended_at {row.ended_at}, access_url {row.access_url}")
         if not active and row.absence is None:
             self._say("lost", "no proof of absence was written")
@@ -121,12 +126,13 @@ class Judge:
     async def _journal(self, session: AsyncSession, facts: RunFacts) -> None:
         rows = (await session.execute(
             select(DeploymentEvent.run_id, DeploymentEvent.seq, DeploymentEvent.position, DeploymentEvent.state,
-                   DeploymentEvent.kind)
+                   DeploymentEvent.kind, DeploymentEvent.message)
             .where(DeploymentEvent.deployment_id == self._id).order_by(DeploymentEvent.position))).all()  # fmt: skip
         positions = [row.position for row in rows]
         if len(set(positions)) != len(positions):
             self._say("duplicate", "two events have one position")
         steps = [row for row in rows if row.kind == "step"]
+        self.moves = sum(row.message.startswith("No room at") for row in steps)
         for run_id in dict.fromkeys(row.run_id for row in steps):
             told = [row.seq for row in steps if row.run_id == run_id]
             if sorted(told) != [*range(1, len(told) + 1)]:
@@ -152,11 +158,18 @@ class Judge:
             return
         if len(readable) != len(set(readable)):
             self._say("duplicate", f"secrets were made twice: {sorted(readable)}")
-        if missing := READABLE - set(readable):
+        wanted = set() if _bare(facts) else READABLE
+        if missing := wanted - set(readable):
             self._say("lost", f"secrets are missing: {sorted(missing)}")
+        if _bare(facts) and readable:
+            self._say("orphan", f"what a bare server was ordered with can still be read: {sorted(readable)}")
         for row in rows:
             if row.ciphertext is not None:
                 self._stack.keys.decrypt(row.key_id, row.ciphertext, context=f"secrets/{row.id}")
+
+
+def _bare(facts: RunFacts) -> bool:
+    return facts.deployment.deployment_type == DeploymentType.SERVER
 
 
 async def stuck(stack: Stack, deployment_id: str, what: str) -> Violation:

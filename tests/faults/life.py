@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import (
     Client,
@@ -23,16 +24,18 @@ from temporalio.client import (
 from temporalio.service import RPCError
 
 from db.models import Deployment
-from db.queries import ordering
+from db.queries import ordering, servers
 from db.secrets import ensure
 from domain import ids
 from domain.provisioning import ProvisionOrder, RetryRequest, RollbackRequest, RunInputs, TerminationOrder
+from domain.servers import ROOT_PASSWORD, USER_DATA, ServerOptions
 from domain.starting import provisioning_start, termination_start
 from domain.statuses import ENDED_PHASES, Phase
+from providers.hosts.cloud_init import new_keypair
 from tests.faults.judge import Judge, Violation, stuck
 from tests.faults.outside import SEED
 from tests.faults.stack import Stack
-from tests.faults.story import POLICY, Story, decision, story
+from tests.faults.story import POLICY, SOLD, Story, decision, story
 
 # A run that has not ended by then (real seconds) is lost. Generous: a busy machine is slow, and not at fault.
 DEADLINE = 600.0
@@ -84,6 +87,7 @@ class Verdict:
     story: Story
     end: str = "lost"
     seconds: float = 0
+    moves: int = 0
     violations: list[Violation] = field(default_factory=list)
 
 
@@ -108,27 +112,52 @@ class Life:
         finally:
             self._rows.leave(order.deployment_id)
         if not verdict.violations:
-            await self._stack.cloud.forget(order.deployment_id)
+            await self._stack.clouds.forget(order.deployment_id)
         verdict.seconds = time.monotonic() - began
         return verdict
 
     # ---- the front door
 
     async def _place(self) -> ProvisionOrder:
-        slug = f"seed-{self._seed}"
-        inputs = RunInputs(environment={SEED: str(self._seed)})
+        slug, told = f"seed-{self._seed}", self._story
+        inputs = RunInputs(
+            provider=told.cloud, provider_id=self._stack.accounts[told.cloud], environment={SEED: str(self._seed)},
+            fallbacks=[place.model_copy(update={"provider_id": self._stack.accounts[place.provider]})
+                       for place in told.fallbacks])  # fmt: skip
         async with self._stack.db.begin() as session:
             organization = await ordering.organization_for(session, slug, slug)
             assert organization is not None
-            row = await ordering.insert_deployment(session, {
-                "organization_id": organization.id, "deployment_type": "dedicated", "tier": "professional",
-                "slug": slug, "assigned_subdomain": ids.fqdn(slug, "slipway.test"), "status": "provisioning",
-                "inputs": inputs.model_dump(mode="json"), "admin_email": "ada@example.com", "admin_name": "Ada",
-            })  # fmt: skip
-            assert row is not None
-            await ensure(session, self._stack.keys, "admin-password", secrets.token_urlsafe, deployment_id=row.id)
-            self._stack.machine.follow(str(row.id), self._seed)
+            common = {"organization_id": organization.id, "slug": slug, "status": "provisioning",
+                      "admin_email": "ada@example.com", "admin_name": "Ada"}  # fmt: skip
+            row = await (self._bare if told.bare else self._application)(session, common, inputs)
+            self._stack.clouds.follow(str(row.id), self._seed)
         return ordering.order_of(row, POLICY)
+
+    async def _application(self, session: AsyncSession, common: dict[str, Any], inputs: RunInputs) -> Deployment:
+        row = await ordering.insert_deployment(session, common | {
+            "deployment_type": "dedicated", "tier": "professional", "inputs": inputs.model_dump(mode="json"),
+            "assigned_subdomain": ids.fqdn(common["slug"], "slipway.test"),
+        })  # fmt: skip
+        assert row is not None
+        await ensure(session, self._stack.keys, "admin-password", secrets.token_urlsafe, deployment_id=row.id)
+        return row
+
+    async def _bare(self, session: AsyncSession, common: dict[str, Any], inputs: RunInputs) -> Deployment:
+        product, zone, system = SOLD[inputs.provider]
+        key = new_keypair()[1]
+        inputs = inputs.model_copy(update={
+            "product": product, "availability_zone": zone, "operating_system": system})  # fmt: skip
+        row, vps = await servers.order_server(
+            session, common | {"deployment_type": "server", "tier": "starter", "assigned_subdomain": "",
+                               "inputs": inputs.model_dump(mode="json")},
+            label=f"{common['slug']}-web", base_domain="slipway.test", options=ServerOptions(ssh_keys=[key]),
+        )  # fmt: skip
+        # A password is hashed for the other clouds, which takes longer than the rest of a seed's life.
+        if inputs.provider == "linode":
+            await ensure(session, self._stack.keys, ROOT_PASSWORD, secrets.token_urlsafe, vps_id=vps.id)
+        else:
+            await ensure(session, self._stack.keys, USER_DATA, lambda: "#cloud-config\n", vps_id=vps.id)
+        return row
 
     async def _start(self, order: ProvisionOrder) -> None:
         if self._story.start == "unstarted":
@@ -144,7 +173,7 @@ class Life:
     async def _terminate(self, order: ProvisionOrder, verdict: Verdict) -> None:
         termination = TerminationOrder(
             deployment_id=order.deployment_id, slug=order.slug, fqdn=order.fqdn, inputs=order.inputs,
-            policy=POLICY)  # fmt: skip
+            deployment_type=order.deployment_type, policy=POLICY)  # fmt: skip
         for _ in range(10):  # the front door says 503, and the customer asks again
             with contextlib.suppress(RPCError):
                 await self._stack.client.start_workflow(
@@ -166,12 +195,10 @@ class Life:
             verdict.violations.append(Violation("lost", await _last_heard(handle)))
             return
         verdict.end = phase
-        twins = sum(
-            drawn.startswith("order") and "duplicate" in drawn for drawn in self._stack.machine.drawn[self._seed]
-        )
-        judge = Judge(self._stack, order.deployment_id, twins)
+        judge = Judge(self._stack, order.deployment_id, self._stack.clouds.twins(self._seed))
         closed = await self._closed(handle)
         verdict.violations += await judge.verdict(closed)
+        verdict.moves = max(verdict.moves, judge.moves)
         if closed is None:
             verdict.violations.append(Violation("lost", await _last_heard(handle)))
 

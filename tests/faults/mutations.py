@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from activities.servers import ServerActivities
+from db.models import ServerIntent
+from db.queries import intents
+from domain.provisioning import Placement
+from domain.statuses import IntentState
+from providers.errors import QuotaExceeded, Unconfirmed
 from workflows._steps import OperatedRun
 
 
@@ -37,7 +46,28 @@ def late_undo() -> None:
     OperatedRun.step = step  # type: ignore[method-assign]
 
 
-MUTATIONS: dict[str, Callable[[], None]] = {"": lambda: None, "no_settling": no_settling, "late_undo": late_undo}
+def hasty_move() -> None:
+    """An order whose answer is missing counts as refused for want of room, and moves on."""
+    send, move = ServerActivities._order_or_wait, intents.move
+
+    async def give_up(self: ServerActivities, *about: Any) -> None:
+        try:
+            await send(self, *about)
+        except Unconfirmed:
+            raise QuotaExceeded("no answer, hence no room") from None
+
+    async def move_anyway(session: AsyncSession, deployment_id: uuid.UUID, to: Placement) -> bool:
+        ours = update(ServerIntent).where(ServerIntent.deployment_id == deployment_id)
+        await session.execute(ours.values(state=IntentState.INTENDED))
+        return await move(session, deployment_id, to)
+
+    ServerActivities._order_or_wait = give_up  # type: ignore[method-assign]
+    intents.move = move_anyway
+
+
+MUTATIONS: dict[str, Callable[[], None]] = {
+    "": lambda: None, "no_settling": no_settling, "late_undo": late_undo, "hasty_move": hasty_move,
+}  # fmt: skip
 
 
 def apply(name: str) -> None:

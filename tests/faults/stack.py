@@ -1,4 +1,4 @@
-"""Everything a batch runs on: PostgreSQL, Temporal, the sandbox cloud, and workers that are killed."""
+"""Everything a batch runs on: PostgreSQL, Temporal, the sandbox's clouds, and workers that are killed."""
 
 from __future__ import annotations
 
@@ -17,27 +17,19 @@ from temporalio.client import Client
 
 from bench import stack
 from db.keyring import KeyRing
+from db.models_clouds import ServiceProvider
 from db.session import Database
 from sandbox.faults.dice import dice
-from sandbox.faults.machine import Machine
-from sandbox.transip.app import TransipApp
-from sandbox.transip.records import Limits, Timings
+from tests.faults import clouds
+from tests.faults.story import CLOUDS
 from tests.faults.worker import Config
-from tests.sandbox.transip.emulator import LOGIN, emulator, key_pair
-from tests.sandbox.transip.memory_driver import MemoryDriver
+from tests.sandbox.transip.emulator import LOGIN, key_pair
 
 ROOT = Path(__file__).parent.parent.parent
-TIMINGS = Timings(appear=0.2, create=0.2, install=0.4, power=0.1, destroy=0.2)
-NO_LIMIT = Limits(requests=10**9)
 WORKERS = 2
 # What lies between two kills: so many seeds that end, or so many seconds. A killed worker is started again at once.
 KILLS_SEEDS = (5.0, 30.0)
 KILLS_SECONDS = (6.0, 40.0)
-
-
-class Hosts(MemoryDriver):
-    def _keep(self) -> None:
-        """Nothing restarts the sandbox within a batch."""
 
 
 @dataclass
@@ -45,8 +37,8 @@ class Stack:
     client: Client
     db: Database
     keys: KeyRing
-    cloud: TransipApp
-    machine: Machine
+    clouds: clouds.Clouds
+    accounts: dict[str, str]  # the id of the one account at each cloud
     log: Path
     forks: asyncio.subprocess.Process  # starts workers
     workers: list[int] = field(default_factory=list)  # their process ids
@@ -64,12 +56,15 @@ class Stack:
         """SIGKILL to one worker after another, as drawn from the batch's seed, until cancelled.
 
         In between some seeds end (`ended` counts them): a slow machine would otherwise do nothing but start workers.
+        Hence the wait doubles with every kill before which none did.
         """
+        in_vain = 0
         while True:
             thrown, before, began = dice(batch, "kill", self.kills), ended(), time.monotonic()
-            seeds, seconds = thrown.uniform(*KILLS_SEEDS), thrown.uniform(*KILLS_SECONDS)
+            seeds, seconds = thrown.uniform(*KILLS_SEEDS), thrown.uniform(*KILLS_SECONDS) * 2**in_vain
             while ended() - before < seeds and time.monotonic() - began < seconds:
                 await asyncio.sleep(0.1)
+            in_vain = 0 if ended() > before else in_vain + 1
             await asyncio.sleep(thrown.uniform(0, 1))
             which = thrown.randrange(len(self.workers))
             os.kill(self.workers[which], signal.SIGKILL)
@@ -84,18 +79,13 @@ class Stack:
 
 @contextlib.asynccontextmanager
 async def running(mutation: str = "") -> AsyncIterator[Stack]:
-    machine, keys = Machine("transip"), KeyRing.generate("faults")
+    keys = KeyRing.generate("faults")
     with tempfile.TemporaryDirectory(prefix="slipway-faults-") as name, stack.database() as url:
         folder = Path(name)
-        (folder / "cloud").mkdir()
-        async with (
-            stack.temporal() as client,
-            emulator(folder / "cloud", timings=TIMINGS, limits=NO_LIMIT, driver=Hosts(folder / "hosts"),
-                     machine=machine) as cloud,
-        ):  # fmt: skip
+        async with stack.temporal() as client, clouds.running(folder / "clouds") as sandbox:
             config = Config(
-                temporal=client.service_client.config.target_host, database=url, keys=keys, cloud=cloud.url,
-                username=LOGIN, private_key=key_pair()[0], mutation=mutation,
+                temporal=client.service_client.config.target_host, database=url, keys=keys, clouds=sandbox.urls,
+                username=LOGIN, private_key=key_pair()[0], token=clouds.TOKEN, mutation=mutation,
             )  # fmt: skip
             (folder / "config.json").write_text(config.model_dump_json())
             db = Database(url, pool_min=5, pool_max=40)
@@ -105,10 +95,19 @@ async def running(mutation: str = "") -> AsyncIterator[Stack]:
                     sys.executable, "-m", "tests.faults.worker", str(folder / "config.json"), cwd=ROOT,
                     stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=said,
                     env=dict(os.environ) | {"PYTHONPATH": str(ROOT)})  # fmt: skip
-            made = Stack(client, db, KeyRing.parse(keys), cloud.app, machine, log, forks)
+            made = Stack(client, db, KeyRing.parse(keys), sandbox, await _accounts(db), log, forks)
             try:
                 made.workers += [await made.start_worker() for _ in range(WORKERS)]
                 yield made
             finally:
                 await made.stop()
                 await db.close()
+
+
+async def _accounts(db: Database) -> dict[str, str]:
+    """Rows for what orders name. The workers' clients are made without them."""
+    async with db.begin() as session:
+        rows = [ServiceProvider(name=cloud, type=cloud, api_key_encrypted="") for cloud in CLOUDS]
+        session.add_all(rows)
+        await session.flush()
+        return {row.type: str(row.id) for row in rows}

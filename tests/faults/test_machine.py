@@ -12,9 +12,9 @@ import pytest
 from providers.cloud.transip import TransIP
 from providers.errors import RateLimited, Transient, Unconfirmed
 from sandbox.faults.effects import Effect
-from sandbox.faults.machine import MANNERS, STORMY_CALLS, TABLE, Call, Machine, decide, weather
+from sandbox.faults.machine import MANNERS, STORMY_CALLS, TABLE, Call, Machine, decide, weather, without_room
 from sandbox.transip.app import RUN_HEADER
-from tests.faults.story import decision, story
+from tests.faults.story import CLOUDS, decision, story
 from tests.sandbox.transip.emulator import TOKEN, Emulator, emulator, order, until
 
 SEEDS = range(400)
@@ -53,6 +53,26 @@ class TestDrawing:
             drawn = [decide(seed, "transip", call, n) for seed in SEEDS for n in range(1, STORMY_CALLS)]
             assert len({effect.told().split(",")[0] for effect in drawn if effect}) >= len(table) / 2, call
         assert {weather(seed) for seed in SEEDS} == {0.0, 0.08, 0.22, 0.45}
+
+    def test_a_cloud_without_room_refuses_the_first_orders_of_a_run_in_its_own_words(self) -> None:
+        for cloud, manner in MANNERS.items():
+            full = {seed: count for seed in SEEDS if (count := without_room(seed, cloud))}
+            assert 0.05 < len(full) / len(SEEDS) < 0.3
+            for seed, count in full.items():
+                for ordinal in range(1, count + 1):
+                    drawn = decide(seed, cloud, Call.ORDER, ordinal)
+                    assert drawn is not None
+                    assert (drawn.status, drawn.body, drawn.handled) == (*manner.full, False)
+
+    def test_orders_go_to_each_cloud_and_some_name_other_places(self) -> None:
+        stories = [story(seed) for seed in SEEDS]
+        for cloud in CLOUDS:
+            there = [told for told in stories if told.cloud == cloud]
+            assert len(there) > len(stories) / 4
+            assert any(told.bare for told in there)
+            assert {len(told.fallbacks) for told in there} == {0, 1, 2}
+            assert all(told.fallbacks[0].provider != cloud for told in there if told.fallbacks)
+            assert any(told.fallbacks[-1].provider == cloud for told in there if told.fallbacks), "it may come back"
 
     def test_bad_weather_ends(self) -> None:
         assert not any(decide(seed, "transip", call, STORMY_CALLS + 1) for seed in SEEDS for call in Call)

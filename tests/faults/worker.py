@@ -15,6 +15,7 @@ import signal
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import temporalio.worker
@@ -30,8 +31,10 @@ from activities._context import Deps
 from db.keyring import KeyRing
 from db.session import Database
 from domain.config import RunConfig
+from providers.cloud.digitalocean import DigitalOcean
+from providers.cloud.linode import Linode
 from providers.cloud.transip import TransIP
-from sandbox.transip.app import RUN_HEADER
+from sandbox.clouds.front import RUN_HEADER
 from tests.clouds import FixedClouds
 from tests.faults import mutations
 from tests.faults.outside import Outside
@@ -48,9 +51,10 @@ class Config(BaseModel):
     temporal: str
     database: str
     keys: str
-    cloud: str
+    clouds: dict[str, str]  # the address of each
     username: str
     private_key: str
+    token: str
     mutation: str = ""
 
 
@@ -74,15 +78,22 @@ def quicken() -> None:
         )  # fmt: skip
 
 
-async def serve(config: Config) -> None:
-    cloud = TransIP(
-        username=config.username, private_key_pem=config.private_key, base_url=config.cloud,
-        late_accept_window=LATE_ACCEPT_WINDOW, poll_interval=POLL_INTERVAL, transport=Named(),
+def clients(config: Config) -> FixedClouds:
+    common: dict[str, Any] = {"late_accept_window": LATE_ACCEPT_WINDOW, "poll_interval": POLL_INTERVAL}
+    urls = config.clouds
+    return FixedClouds(
+        transip=TransIP(username=config.username, private_key_pem=config.private_key, base_url=urls["transip"],
+                        transport=Named(), **common),
+        digitalocean=DigitalOcean(token=config.token, base_url=urls["digitalocean"], transport=Named(), **common),
+        linode=Linode(token=config.token, base_url=urls["linode"], transport=Named(), **common),
     )  # fmt: skip
+
+
+async def serve(config: Config) -> None:
     deps = Deps(
         config=RunConfig(base_domain="slipway.test", policy=POLICY),
         db=Database(config.database, pool_min=5, pool_max=30), keys=KeyRing.parse(config.keys),
-        clouds=FixedClouds(transip=cloud), dns=None, acme=None, blueprints=None,  # type: ignore[arg-type] - emulated
+        clouds=clients(config), dns=None, acme=None, blueprints=None,  # type: ignore[arg-type] - emulated
     )  # fmt: skip
     outside = Outside(deps)
     emulated = {"hosts": outside.hosts(), "edge": outside.edge()}
