@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 SOURCES := api activities workflows providers domain db workers sandbox deploy settings.py temporal.py telemetry.py cli.py
 
 .DEFAULT_GOAL := help
-.PHONY: help up down lab test check format bench record faults mutants kills lock clean
+.PHONY: help up down lab test check format bench fleet record faults mutants kills lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +23,7 @@ $(STAMP): requirements-dev.lock pyproject.toml
 	$$python -m venv $(VENV) || { rm -rf $(VENV); \
 	  echo "$$python cannot make a virtual environment: install its venv module (Debian: apt-get install python3-venv)" >&2; exit 1; }
 	@echo "Installing what requirements-dev.lock lists into $(VENV) (once) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -50,6 +50,9 @@ format: $(STAMP) ## put the source into its format
 
 bench: $(STAMP) ## measure against the goals; writes bench/results/latest.json
 	@$(BIN)/python -m bench
+
+fleet: $(STAMP) ## N=1000 bare servers at once at two accounts of 250 calls a minute each: calls, refusals, fairness
+	@$(BIN)/python -m bench.fleet $(or $(N),1000)
 
 faults: $(STAMP) ## the worst days, seed by seed: SEEDS=1000 [FIRST=1] [MINUTES=60], or SEED=123 alone
 	@$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100) --first $(or $(FIRST),1)) $(if $(MINUTES),--minutes $(MINUTES))

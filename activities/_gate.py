@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from db.queries import budgets
 from db.session import Database
-from domain.budgets import Pace, pace_of
+from domain.budgets import LONGEST_PATIENCE, Pace, pace_of
 from providers.cloud.base import CallLimit
 from providers.errors import RateLimited, Transient
 
@@ -27,7 +27,7 @@ logger = logging.getLogger("slipway.gate")
 PATIENCE = timedelta(seconds=2)
 # Who has made a call already is waited for longer: sent away, it would have to repeat that call, and under a full load
 # nobody would ever end. Well below the shortest try of an activity at a cloud (workflows/_options.py).
-PATIENCE_UNDER_WAY = timedelta(seconds=20)
+PATIENCE_UNDER_WAY = LONGEST_PATIENCE
 JITTER = 0.2
 
 # Accounts at which the task of this context, an activity's try, has made a call.

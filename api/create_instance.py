@@ -20,7 +20,7 @@ from starlette.responses import Response
 from api.deps import Held, IdempotencyKey, Operator, actor
 from api.envelope import reply
 from api.errors import ApiError
-from api.examples import CREATE_REQUEST, CREATED
+from api.examples import CREATE_REQUEST, CREATED, taking
 from api.idempotency import REPLAYED, claimed
 from api.provider_accounts import account_for
 from api.schemas import CreateInstance
@@ -48,7 +48,7 @@ _MESSAGES = {
 
 
 @router.post("", status_code=202, responses={202: CREATED, 200: {"description": "The plan of a dry run"}},
-             openapi_extra={"requestBody": {"content": {"application/json": {"example": CREATE_REQUEST}}}})  # fmt: skip
+             openapi_extra=taking(CREATE_REQUEST))  # fmt: skip
 async def create_instance(
     request: Request,
     asked: CreateInstance,

@@ -14,7 +14,7 @@ from typing import Any, Literal, cast
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from psycopg import InterfaceError, OperationalError
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from starlette.exceptions import HTTPException
@@ -22,6 +22,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from api.envelope import sealed, written
+from api.examples import ERROR
 from domain.errors import ErrorCode
 
 log = logging.getLogger("slipway.api")
@@ -54,6 +55,8 @@ _PLAIN: dict[int, tuple[ErrorCode, str]] = {
 
 class ErrorBody(BaseModel):
     """Every error, from whichever route."""
+
+    model_config = ConfigDict(json_schema_extra={"example": ERROR})
 
     success: Literal[False]
     error: str

@@ -106,6 +106,15 @@ ACCOUNT_CHANGE: dict[str, Any] = {
 ACCOUNT_DELETED: dict[str, Any] = {"success": True, "message": "Provider deleted successfully"}
 
 
+# Of any error from any route; the same sentence is in `message` too, as source 000 has it.
+ERROR: dict[str, Any] = {"success": False, "error": "Error message", "code": "ERROR_CODE", "field": "fieldName"}
+
+
+def taking(example: dict[str, Any]) -> dict[str, Any]:
+    """`openapi_extra` of a route that takes this as its body."""
+    return {"requestBody": {"content": {"application/json": {"example": example}}}}
+
+
 def described(description: str, example: dict[str, Any]) -> dict[str, Any]:
     return {"description": description, "content": {"application/json": {"example": example}}}
 
@@ -116,3 +125,4 @@ LOGS = described("Log lines in order", LOGS_REPLY)
 INVENTORY = described("The ledger, what needs somebody first", INVENTORY_REPLY)
 ACCOUNTS = described("Accounts at clouds, the oldest first; never a key", ACCOUNTS_REPLY)
 ACCOUNT_CREATED = described("The account, and more than the documented keys", ACCOUNT_REPLY)
+ACCOUNT_REMOVED = described("It is gone, and its key is destroyed", ACCOUNT_DELETED)

@@ -181,7 +181,16 @@ def _size(item: Item) -> Item:
         "transfer": item["transfer_gb"],
         "price": {"hourly": float(hourly) if hourly is not None else None, "monthly": float(monthly)},
         "regions": item["regions"],
+    } | _dearer(item)
+
+
+def _dearer(item: Item) -> Item:
+    """Where a region has a price of its own; left out of what the source documents where none has."""
+    prices = {
+        region: {"hourly": float(hourly) if hourly is not None else None, "monthly": float(monthly)}
+        for region, (hourly, monthly) in item["region_prices"].items()
     }
+    return {"region_prices": prices} if prices else {}
 
 
 def _region(item: Item) -> Item:

@@ -17,7 +17,7 @@ from api.auditing import audited
 from api.deps import Administrator, Held, IdempotencyKey, actor, parsed_id
 from api.envelope import reply, stamp
 from api.errors import ApiError
-from api.examples import ACCOUNT_CREATED, ACCOUNT_REQUEST, ACCOUNTS
+from api.examples import ACCOUNT_CHANGE, ACCOUNT_CREATED, ACCOUNT_REMOVED, ACCOUNT_REQUEST, ACCOUNTS, taking
 from api.idempotency import REPLAYED, claimed
 from api.schemas_clouds import AccountChange, AccountCreate, key_problem
 from api.services import Services
@@ -41,10 +41,7 @@ async def accounts(request: Request, principal: Administrator, held: Held) -> Re
     return reply(request, {"providers": [shown(row) | {"servers": count} for row, count in found]})
 
 
-_BODY = {"requestBody": {"content": {"application/json": {"example": ACCOUNT_REQUEST}}}}
-
-
-@router.post("", status_code=201, responses={201: ACCOUNT_CREATED}, openapi_extra=_BODY)
+@router.post("", status_code=201, responses={201: ACCOUNT_CREATED}, openapi_extra=taking(ACCOUNT_REQUEST))
 async def create(
     request: Request, asked: AccountCreate, principal: Administrator, held: Held, key: IdempotencyKey
 ) -> Response:
@@ -70,7 +67,7 @@ async def create(
     return reply(request, answer, 201, headers=_location(answer))
 
 
-@router.put("/{provider_id}", responses={200: ACCOUNT_CREATED})
+@router.put("/{provider_id}", responses={200: ACCOUNT_CREATED}, openapi_extra=taking(ACCOUNT_CHANGE))
 async def change(
     request: Request, provider_id: str, asked: AccountChange, principal: Administrator, held: Held
 ) -> Response:
@@ -99,7 +96,7 @@ async def change(
     return reply(request, answer)
 
 
-@router.delete("/{provider_id}")
+@router.delete("/{provider_id}", responses={200: ACCOUNT_REMOVED})
 async def remove(request: Request, provider_id: str, principal: Administrator, held: Held) -> Response:
     """409 while servers live there: without the account nobody could delete them."""
     ref = _id(provider_id)

@@ -54,6 +54,7 @@ def _shown(row: VpsInstance) -> dict[str, object]:
     return {
         "id": row.id,
         "vps_name": row.vps_name,
+        "label": row.label or row.vps_name,
         "vps_ip": row.vps_ip,
         "vps_hostname": row.vps_hostname,
         "location": row.location,

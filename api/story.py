@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from api.envelope import stamp
-from domain.statuses import ENDED_PHASES, DeploymentStatus, Phase, StepState
-from domain.steps import PROVISIONING, TERMINATION, Step
+from domain.statuses import ENDED_PHASES, DeploymentStatus, DeploymentType, Phase, StepState
+from domain.steps import PROVISIONING, SERVER, SERVER_TERMINATION, TERMINATION, Step
 
 Row = dict[str, Any]
 
@@ -62,10 +62,13 @@ def steps_of(row: Row, events: Iterable[Row]) -> list[dict[str, object]]:
     parked = {wait["step"] for wait in row["parked"]}
     phase = row["phase"]
     ending = phase in _TERMINATING or terminating
-    shown = _family("provisioning", PROVISIONING, tracks, parked,
+    bare = row["deployment_type"] == DeploymentType.SERVER
+    shown = _family("provisioning", SERVER if bare else PROVISIONING, tracks, parked,
                     left=phase in _LEAVING or phase in _TERMINATING or phase == Phase.ACTIVE)  # fmt: skip
     if ending:
-        shown += _family("termination", TERMINATION, tracks, parked, left=phase == Phase.TERMINATED)
+        shown += _family(
+            "termination", SERVER_TERMINATION if bare else TERMINATION, tracks, parked, left=phase == Phase.TERMINATED
+        )
     return shown
 
 

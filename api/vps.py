@@ -25,6 +25,7 @@ from api.idempotency import REPLAYED, claimed
 from api.provider_accounts import account_for
 from api.services import Principal, Services
 from api.starting import look, start_action, start_ordered, start_termination
+from api.vps_examples import BEGUN, CREATED, DELETED, ORDER, READ, REBOOT
 from api.vps_schemas import ACTIONS, DELETE, ONLY_AT, AskAction, CreateServer
 from api.vps_view import acted, shown
 from db import secrets
@@ -44,7 +45,7 @@ from domain.servers import (
     ProviderType,
     ServerOptions,
 )
-from domain.statuses import DeploymentStatus, DeploymentType, Lifecycle, Role, Tier
+from domain.statuses import DeploymentStatus, DeploymentType, Lifecycle, PowerState, Role, Tier
 
 router = APIRouter(prefix="/api/vps", tags=["servers"])
 
@@ -71,7 +72,7 @@ async def _server(held: Services, principal: Principal, ref: str) -> Owned:
 # ---- ordering
 
 
-@router.post("", status_code=202)
+@router.post("", status_code=202, responses={202: CREATED}, openapi_extra=ORDER)
 async def create_server(
     request: Request, asked: CreateServer, principal: Member, held: Held, key: IdempotencyKey
 ) -> Response:
@@ -198,13 +199,16 @@ async def list_servers(
     wanted = {"provider_type": provider_type, "provider_id": provider_id, "lifecycle": lifecycle}
     async with held.db.begin() as session:
         total, found = await servers.page(session, _scope(principal), wanted, offset=(page - 1) * limit, limit=limit)
+        newest = await servers.newest_action_of(session, [row.vps.id for row in found])
     pages = -(-total // limit)
     pagination = {"page": page, "limit": limit, "total": total, "totalPages": pages, "hasNext": page < pages,
                   "hasPrev": page > 1}  # fmt: skip
-    return reply(request, {"instances": [shown(row) for row in found], "pagination": pagination})
+    listed = [shown(row) | {"newest_action": acted(newest[row.vps.id]) if row.vps.id in newest else None}
+              for row in found]  # fmt: skip
+    return reply(request, {"instances": listed, "pagination": pagination})
 
 
-@router.get("/{vps_id}")
+@router.get("/{vps_id}", responses={200: READ})
 async def read_server(request: Request, vps_id: str, principal: Member, held: Held) -> Response:
     """R014. The cloud is asked where the newest look is older than half a minute; where it is silent, rows answer."""
     found = await _server(held, principal, vps_id)
@@ -230,15 +234,16 @@ async def read_server(request: Request, vps_id: str, principal: Member, held: He
 
 
 def _worth_a_look(found: Owned) -> bool:
+    """Also where the newest look has not found it: no column says that it is missing, so each look says it anew."""
     vps = found.vps
-    old = vps.seen_at is None or datetime.now(UTC) - vps.seen_at > FRESH
+    old = vps.seen_at is None or datetime.now(UTC) - vps.seen_at > FRESH or vps.power_state == PowerState.UNKNOWN
     return old and vps.lifecycle == Lifecycle.ACTIVE and vps.provider_instance_id is not None
 
 
 # ---- acting
 
 
-@router.post("/{vps_id}/action")
+@router.post("/{vps_id}/action", status_code=202, responses={202: BEGUN}, openapi_extra=REBOOT)
 async def act(request: Request, vps_id: str, principal: Member, held: Held, asked: AskAction) -> Response:
     """R015–R021. `boot` is another word for power_on; power_cycle is DigitalOcean's alone."""
     found = await _server(held, principal, vps_id)
@@ -253,7 +258,7 @@ async def act(request: Request, vps_id: str, principal: Member, held: Held, aske
     return reply(request, {"message": f"Action {asked.action} initiated successfully"}, 202)
 
 
-@router.delete("/{vps_id}", status_code=202)
+@router.delete("/{vps_id}", status_code=202, responses={202: DELETED})
 async def delete_server(request: Request, vps_id: str, principal: Member, held: Held) -> Response:
     return await act(request, vps_id, principal, held, AskAction(action=DELETE))
 

@@ -15,6 +15,8 @@ from typing import NamedTuple
 BURST = 0.2
 # A call may reach the cloud so much later after its slot than another one did: connecting, a busy machine.
 SLACK_SECONDS = 2.0
+# Nobody may take a slot that is further off.
+LONGEST_PATIENCE = timedelta(seconds=20)
 
 
 class Pace(NamedTuple):
@@ -45,6 +47,14 @@ def slot(now: datetime, classes: Iterable[tuple[Standing, Pace]]) -> datetime:
     for standing, pace in classes:
         now = max(now, standing.free_at - pace.lead, standing.blocked_until or now)
     return now
+
+
+def fitted(standing: Standing, pace: Pace, now: datetime) -> Standing:
+    """Where a limit was raised, what was taken at its slower pace lies further off than calls of this pace ever can:
+    they count as a bucket just emptied, so that the change holds at once."""
+    emptied = max(now, standing.blocked_until or now) + pace.lead
+    farthest = emptied + LONGEST_PATIENCE + pace.spacing
+    return standing._replace(free_at=emptied) if standing.free_at > farthest else standing
 
 
 def taken(standing: Standing, pace: Pace, at: datetime) -> Standing:

@@ -68,6 +68,14 @@ SERVER: tuple[Step, ...] = tuple(
     if step.name in ("reserve", "create_server", "await_server", "activate")
 )
 
+SERVER_TERMINATION: tuple[Step, ...] = tuple(
+    step.model_copy(update={"after": tuple(name for name in step.after if name == "destroy_server")})
+    if step.name in ("destroy_server", "prove_absence")
+    else step
+    for step in TERMINATION
+    if step.name not in ("withdraw_dns", "remove_application")
+)
+
 # On a shared server with room nothing is ordered and awaited; step 1 still runs and finds its work done.
 SKIPPED_ON_SHARED = frozenset({"create_server", "await_server"})
 

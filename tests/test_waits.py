@@ -24,6 +24,7 @@ ALLOWED: dict[tuple[str, str, str], str] = {
     ("_rows.py", "Lane.__init__", "asyncio.Lock()"): _ROWS,
     ("_rows.py", "Lane._take", "async with self._turn"): _ROWS,
     ("_rows.py", "Lane.take", "asyncio.shield(asyncio.create_task(self._take(work)))"): _ROWS,
+    ("provisioning.py", "Provisioning._where_there_is_room", "await ask()"): "a step's own work, as above",
     ("_steps.py", "OperatedRun.step", "await do()"): "a step's own work: activities by the table of options",
     ("_steps.py", "OperatedRun.together", "workflow.as_completed(tasks)"): _BRANCH,
     ("_steps.py", "OperatedRun.together", "await finished"): _BRANCH,

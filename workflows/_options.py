@@ -39,7 +39,8 @@ ACTIVITIES: dict[str, Options] = {
     "prove_server_absent": Options(CLOUD, _s(60), patience=2),
     "send_action": Options(CLOUD, _s(60), waited_for=True),
     "await_action": Options(CLOUD, _s(60)),
-    "look_at_server": Options(CLOUD, _s(15), waited_for=True),
+    # Its second try would come after its end: a page is told of the first failure, and shows the row meanwhile.
+    "look_at_server": Options(CLOUD, _s(15), first_retry=_s(15), waited_for=True),
     "sweep_inventory": Options(CLOUD, _s(300)),
     "read_offers": Options(CLOUD, _s(30), waited_for=True),
     "validate_account": Options(CLOUD, _s(12), waited_for=True),

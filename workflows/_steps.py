@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, TimeoutType, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 from temporalio.exceptions import TimeoutError as ActivityTimeout
 from temporalio.workflow import ActivityCancellationType
 
@@ -218,13 +218,11 @@ def describe(error: ActivityError) -> tuple[str, str]:
 
 def stood_in_line(name: str, error: ActivityError) -> bool:
     """Whether an activity at a cloud did nothing but wait: for calls its account may make, or for its turn in the
-    queue."""
-    cause = error.cause
+    queue, which ends without a try that was begun."""
     if ACTIVITIES[name].queue != CLOUD:
         return False
-    if isinstance(cause, ActivityTimeout) and cause.__cause__ is None:
-        return cause.type in (TimeoutType.SCHEDULE_TO_CLOSE, TimeoutType.SCHEDULE_TO_START)
-    return describe(error)[0] == Trouble.RATE_LIMITED
+    never_begun = isinstance(error.cause, ActivityTimeout) and error.started_event_id == 0
+    return never_begun or describe(error)[0] == Trouble.RATE_LIMITED
 
 
 async def _settled(task: asyncio.Future[object]) -> None:

@@ -16,7 +16,7 @@ from workflows._options import activity_options
 class AccountCheck:
     @workflow.run
     async def run(self, call: AccountCall) -> AccountChecked:
-        options = activity_options("validate_account", call.provider, RunPolicy())
+        options = activity_options("validate_account", call.provider, RunPolicy(), account=call.provider_id)
         # A cloud that is away is said so, not waited for.
         options["schedule_to_close_timeout"] = timedelta(seconds=15)
         return await workflow.execute_activity_method(AccountActivities.validate_account, call, **options)

@@ -37,14 +37,17 @@ function body(operation) {
   const found = (content.schema?.anyOf ?? [content.schema]).map(resolve).find((schema) => schema?.properties);
   const rows = Object.entries(found?.properties ?? {}).map(([name, schema]) =>
     [name, kind(schema), [found.required?.includes(name) ? "required" : "", schema.description].filter(Boolean).join(": ")]);
-  return [make("h4", {}, "Body (application/json; snake_case is taken too)"), rows.length ? table(rows) : null, ...example(content.example)];
+  return [make("h4", {}, "Body (application/json; snake_case is taken too)"), rows.length ? table(rows) : null, ...examples(content)];
 }
 
-const example = (value) => (value === undefined ? [] : [make("pre", {}, JSON.stringify(value, null, 2))]);
+function examples(content) {
+  const values = [content?.example, ...Object.values(content?.examples ?? {}).map(({ value }) => value)];
+  return values.filter((value) => value !== undefined).map((value) => make("pre", {}, JSON.stringify(value, null, 2)));
+}
 
 function responses(operation) {
   return Object.entries(operation.responses ?? {}).filter(([status]) => status !== "422" && status !== "default").flatMap(([status, response]) =>
-    [make("h4", {}, `${status} ${response.description}`), ...example(response.content?.["application/json"]?.example)]);
+    [make("h4", {}, `${status} ${response.description}`), ...examples(response.content?.["application/json"])]);
 }
 
 const groups = new Map();

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.models_clouds import CallBudget
-from domain.budgets import Pace, Standing, blocked, slot, taken
+from domain.budgets import Pace, Standing, blocked, fitted, slot, taken
 
 # Nobody is told to stay away for longer on account of the line alone: who left it may never come back.
 LONGEST_LINE = timedelta(seconds=60)
@@ -41,13 +41,14 @@ async def take(
     come back at once. That reserves nothing for them.
     """
     rows, now = await _locked(session, provider_id, paces)
-    at = slot(now, [(_standing(row), paces[row.calls]) for row in rows])
+    standings = {row.calls: fitted(Standing(row.free_at, row.blocked_until), paces[row.calls], now) for row in rows}
+    at = slot(now, [(standings[calls], paces[calls]) for calls in paces])
     if at - now <= patience:
         for row in rows:
-            row.free_at = taken(_standing(row), paces[row.calls], at).free_at
+            row.free_at = taken(standings[row.calls], paces[row.calls], at).free_at
             row.taken += 1
         return Answer(True, now, at)
-    narrowest = max(rows, key=lambda row: slot(now, [(_standing(row), paces[row.calls])]))
+    narrowest = max(rows, key=lambda row: slot(now, [(standings[row.calls], paces[row.calls])]))
     behind = max(at, (narrowest.line_until or at) + paces[narrowest.calls].spacing)
     narrowest.line_until = max(at, min(behind, now + LONGEST_LINE))
     narrowest.deferred += 1
@@ -58,8 +59,8 @@ async def block(session: AsyncSession, provider_id: uuid.UUID, calls: str, pace:
     """The cloud itself refused a call of this class and wants none for so many seconds."""
     rows, now = await _locked(session, provider_id, {calls: pace})
     for row in rows:
-        standing = blocked(_standing(row), pace, now + timedelta(seconds=seconds))
-        row.free_at, row.blocked_until = standing
+        standing = Standing(row.free_at, row.blocked_until)
+        row.free_at, row.blocked_until = blocked(standing, pace, now + timedelta(seconds=seconds))
         row.refused += 1
 
 
@@ -76,7 +77,3 @@ async def _locked(
         await session.execute(insert(CallBudget).on_conflict_do_nothing(), new)
         rows = list(await session.scalars(query))
     return rows, (await session.execute(select(func.clock_timestamp()))).scalar_one()
-
-
-def _standing(row: CallBudget) -> Standing:
-    return Standing(row.free_at, row.blocked_until)

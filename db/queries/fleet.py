@@ -42,8 +42,9 @@ async def list_instances(
     """(how many match, one page of them, newest first)."""
     matching = _matching(wanted)
     total = (await session.execute(select(func.count()).select_from(matching.subquery()))).scalar_one()
+    called = func.coalesce(func.nullif(VpsInstance.label, ""), VpsInstance.vps_name)  # as its owner calls it
     page = (
-        select(Deployment, Organization.name, VpsInstance.vps_name, VpsInstance.vps_ip)
+        select(Deployment, Organization.name, called, VpsInstance.vps_ip)
         .join(Organization, Organization.id == Deployment.organization_id)
         .outerjoin(VpsInstance, VpsInstance.id == Deployment.vps_id)
         .where(Deployment.id.in_(matching))
@@ -72,6 +73,7 @@ def _matching(wanted: InstanceFilter) -> Select[uuid.UUID]:
                 Deployment.admin_email.icontains(text, autoescape=True),
                 Organization.name.icontains(text, autoescape=True),
                 VpsInstance.vps_name.icontains(text, autoescape=True),
+                VpsInstance.label.icontains(text, autoescape=True),
                 VpsInstance.vps_ip == text,
             )
         )

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.base import new_id
@@ -131,6 +131,17 @@ async def newest_actions(session: AsyncSession, vps_id: uuid.UUID, limit: int = 
         select(ServerAction).where(ServerAction.vps_id == vps_id).order_by(ServerAction.created_at.desc()).limit(limit)
     )
     return list((await session.execute(query)).scalars())
+
+
+async def newest_action_of(session: AsyncSession, vps_ids: list[uuid.UUID]) -> dict[uuid.UUID, ServerAction]:
+    """By server; one that nothing was asked of is not in it."""
+    query = (
+        select(ServerAction)
+        .where(ServerAction.vps_id.in_(vps_ids))
+        .ext(distinct_on(ServerAction.vps_id))
+        .order_by(ServerAction.vps_id, ServerAction.created_at.desc())
+    )
+    return {action.vps_id: action for action in (await session.execute(query)).scalars()}
 
 
 async def action_started(session: AsyncSession, action_id: uuid.UUID) -> None:

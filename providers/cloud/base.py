@@ -150,17 +150,19 @@ class CallGate(Protocol):
     """Asked before every call to a cloud, so that all processes together keep to an account's limits."""
 
     async def enter(self, *calls: str) -> None:
-        """Take one call of each class. RateLimited(retry_after) where the account has none left for now."""
+        """Take one call of each class, or of none: RateLimited(retry_after) where the account has none left for now,
+        Transient where nobody knows. Every class must be one of the client's `call_limits`."""
 
     async def refused(self, calls: str, retry_after: float) -> None:
-        """The cloud itself answered 429: nobody of this account asks again for so many seconds."""
+        """The cloud itself answered 429: nobody of this account makes a call of this class for so many seconds."""
 
 
 class Account(BaseModel):
     """Access to one account at a cloud: the secret, and what an administrator has configured beside it.
 
     `configuration` may hold, per cloud: base_url, username (TransIP), default_region, default_image, tiers (tier ->
-    size), late_accept_seconds, poll_seconds, limits (class of calls -> count). Unknown members are ignored.
+    size), late_accept_seconds, poll_seconds, limits (class of calls -> count, whole and from 1 on). Unknown members
+    are ignored.
     """
 
     api_key: SecretStr

@@ -67,17 +67,20 @@ def with_root_password(customers: str, password: str) -> str:
     https://docs.cloud-init.io/en/latest/explanation/format.html (Cloud config archive), module Set Passwords.
     """
     hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(12)).decode()
-    document = {
+    document: dict[str, Any] = {
         "ssh_pwauth": True,
         "disable_root": False,
         "chpasswd": {"expire": True, "users": [{"name": "root", "password": hashed, "type": "hash"}]},
-        # Written before sshd starts.
-        "write_files": [{"path": "/etc/ssh/sshd_config.d/10-root-password.conf", "content": "PermitRootLogin yes\n"}],
-    }
+        # Written before sshd starts. Of two settings sshd takes the first, and images bring files of their own.
+        "write_files": [{"path": "/etc/ssh/sshd_config.d/00-root-password.conf",
+                         "content": "PermitRootLogin yes\nPasswordAuthentication yes\n"}],
+    }  # fmt: skip
     if not customers:
         return HEADER + yaml.safe_dump(document, sort_keys=False)
-    parts = [{"type": "text/cloud-config", "content": HEADER + yaml.safe_dump(document, sort_keys=False)},
-             {"content": customers}]  # fmt: skip
+    # The last part says how it is merged: lists grow, and what the customer has set stays as it is.
+    document["merge_how"] = "dict(no_replace,recurse_list)+list(append)+str()"
+    parts = [{"content": customers},
+             {"type": "text/cloud-config", "content": HEADER + yaml.safe_dump(document, sort_keys=False)}]  # fmt: skip
     return "#cloud-config-archive\n" + yaml.safe_dump(parts, sort_keys=False)
 
 

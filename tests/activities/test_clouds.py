@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -19,6 +21,8 @@ from activities._clouds import CloudBook, cloud_of, cloud_of_server
 from activities._context import Deps
 from activities.accounts import AccountActivities
 from activities.inventory import InventoryActivities
+from activities.offers import OfferActivities
+from activities.server_actions import ServerActionActivities
 from activities.servers import ServerActivities
 from db.keyring import KeyRing
 from db.models import Placement, ServerIntent, VpsInstance
@@ -29,11 +33,15 @@ from db.session import Database
 from domain.accounts import AccountCall, AccountChecked
 from domain.errors import FINAL_TROUBLES, ErrorCode, Trouble
 from domain.inventory import SweepCall, SweepOutcome, SweepReport
+from domain.offers import Offer, OffersCall
 from domain.provisioning import DestroyCall, QuoteCall, RunInputs
+from domain.servers import LookCall
 from domain.statuses import Tier
-from providers.cloud.base import Account
+from providers.cloud.base import Account, Region
 from providers.cloud.transip import TransIP, from_account
+from providers.errors import RateLimited
 from tests.activities.test_servers import Shop
+from tests.offering import keep, kept
 from tests.sandbox.transip.emulator import Emulator, emulator, key_pair, keys_are_read_once
 
 pytestmark = pytest.mark.usefixtures("cached_keys")
@@ -276,6 +284,65 @@ async def test_a_server_of_a_removed_account_cannot_be_reached_and_says_so(desk:
     with pytest.raises(ApplicationError) as refused:
         await cloud_of_server(desk.deps, (await desk.facts()).server)
     assert refused.value.details[0]["code"] == "PROVIDER_NOT_FOUND"
+
+
+class TestLimits:
+    """All calls pass the account's one budget, those that somebody waits for too."""
+
+    async def limited(self, desk: Desk, count: int) -> uuid.UUID:
+        told = {"base_url": desk.cloud.url, "username": "acme", "limits": {"requests": count}}
+        return await desk.account(configuration=told)
+
+    async def test_a_look_is_refused_when_the_budget_is_gone(self, desk: Desk) -> None:
+        ref = await self.limited(desk, 1)
+        await desk.open()
+        async with desk.deps.db.begin() as session:
+            vps = (await desk.facts()).server
+            gone = {"provider_id": ref, "provider_instance_id": "acme-vps", "power_state": "running"}
+            await session.execute(update(VpsInstance).where(VpsInstance.id == vps.id).values(**gone))
+        await (await cloud_of(desk.deps, "transip")).list()  # what the budget holds
+        call = LookCall(vps_id=str(vps.id), provider="transip", provider_id=str(ref))
+        before = len((await desk.cloud.state())["calls"])
+        with pytest.raises(ApplicationError) as refused:
+            # A try of its own, as every activity's is: the list above was another's.
+            await asyncio.create_task(
+                ActivityEnvironment().run(ServerActionActivities(desk.deps).look_at_server, call),
+                context=contextvars.Context())  # fmt: skip
+        assert refused.value.type == Trouble.RATE_LIMITED
+        assert refused.value.details[0]["code"] == "RATE_LIMIT_EXCEEDED"
+        assert refused.value.next_retry_delay is not None
+        assert len((await desk.cloud.state())["calls"]) == before
+        assert (await desk.facts()).server.power_state == "running"  # what was seen last stands
+
+    async def test_offers_are_refused_and_the_older_ones_stay(self, desk: Desk) -> None:
+        ref = await self.limited(desk, 1)
+        await keep(desk.deps.db, ref, Offer.REGIONS, [Region(id="old0")], stale=True)
+        await asyncio.create_task((await cloud_of(desk.deps, "transip")).list(), context=contextvars.Context())
+        call = OffersCall(provider="transip", provider_id=str(ref), resource=Offer.REGIONS)
+        with pytest.raises(ApplicationError) as refused:
+            await asyncio.create_task(
+                ActivityEnvironment().run(OfferActivities(desk.deps).read_offers, call),
+                context=contextvars.Context())  # fmt: skip
+        assert refused.value.type == Trouble.RATE_LIMITED
+        row = await kept(desk.deps.db, ref, Offer.REGIONS)
+        assert row is not None
+        assert [item["id"] for item in row.value] == ["old0"]
+        assert "limit of calls" in row.failure
+
+    async def test_a_limit_that_is_changed_counts_at_once(self, desk: Desk) -> None:
+        ref = await self.limited(desk, 1)
+        cloud = await cloud_of(desk.deps, "transip")
+        await asyncio.create_task(cloud.list(), context=contextvars.Context())
+        with pytest.raises(RateLimited):
+            await asyncio.create_task(cloud.list(), context=contextvars.Context())
+        told = {"base_url": desk.cloud.url, "username": "acme", "limits": {"requests": 10**6}}
+        await desk.set(ref, configuration=told)
+        for _ in range(5):
+            await asyncio.create_task((await cloud_of(desk.deps, "transip")).list(), context=contextvars.Context())
+
+    async def test_a_limit_of_nothing_makes_the_account_unusable_and_says_so(self, desk: Desk) -> None:
+        await self.limited(desk, 0)
+        assert "lets nothing through" in (await refusal(desk, "transip"))[2]
 
 
 class TestValidating:

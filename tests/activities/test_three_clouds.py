@@ -233,7 +233,8 @@ class TestBareServers:
         options = ServerOptions(ssh_keys=[SSH_KEY], tags=["web"], backups=bare.kind != "transip")
         kept = {USER_DATA: "#cloud-config\nhostname: ordered\n", ROOT_PASSWORD: "correct horse battery"}
         if bare.kind == "linode":
-            options.stackscript, kept[STACKSCRIPT_DATA] = 10079, json.dumps({"hostname": "ordered"})
+            options.stackscript = 401697
+            kept[STACKSCRIPT_DATA] = json.dumps({"soa_email_address": "ada@example.com"})
         async with bare.deps.db.begin() as session:
             row = await session.get_one(VpsInstance, vps_id)
             row.options = options.model_dump(mode="json")

@@ -94,6 +94,14 @@ async def test_images_can_be_filtered_by_the_documented_types(world: World) -> N
     assert (status, body["code"], body["field"]) == (422, "VALIDATION_ERROR", "type")
 
 
+async def test_a_size_tells_where_it_costs_something_else(world: World) -> None:
+    ref = await account(world.db, "linode")
+    dearer = BASIC.model_copy(update={"region_prices": {"br-gru": (Decimal("0.0126"), Decimal("8.40"))}})
+    await keep(world.db, ref, Offer.PLANS, [dearer])
+    _, body = await ask(world, "linode/types", provider_id=ref)
+    assert body["types"][0]["region_prices"] == {"br-gru": {"hourly": 0.0126, "monthly": 8.4}}
+
+
 async def test_a_size_that_cannot_be_bought_is_not_listed(world: World) -> None:
     ref = await account(world.db, "digitalocean")
     gone = BASIC.model_copy(update={"id": "s-old", "available": False})

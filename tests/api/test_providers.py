@@ -344,7 +344,8 @@ class TestValidating:
     @pytest.mark.parametrize(
         ("details", "expected"),
         [({"code": "PROVIDER_NOT_FOUND"}, (404, "PROVIDER_NOT_FOUND", None)),
-         ({"code": "INVALID_CREDENTIALS"}, (502, "STEP_FAILED", None)), ({}, (502, "STEP_FAILED", None))],
+         ({"code": "INVALID_CREDENTIALS"}, (502, "INVALID_CREDENTIALS", None)),
+         ({}, (409, "MISSING_CREDENTIALS", None))],
     )  # fmt: skip
     async def test_a_run_that_fails_names_what_is_missing(
         self, world: World, details: dict[str, str], expected: tuple[int, str, str | None]

@@ -14,7 +14,8 @@ START = datetime(2025, 1, 19, 10, 30, tzinfo=UTC)
 
 
 def row(**changes: Any) -> dict[str, Any]:
-    return {"phase": "running", "status": "deploying", "parked": [], "ended_at": None} | changes
+    usual = {"phase": "running", "status": "deploying", "parked": [], "ended_at": None, "deployment_type": "dedicated"}
+    return usual | changes
 
 
 ENDING = {step.name for step in TERMINATION}
@@ -105,3 +106,11 @@ def test_termination_adds_its_own_steps() -> None:
 def test_a_kept_server_is_a_skipped_step() -> None:
     story = events("withdraw_dns done", "remove_application done", "prove_absence started")
     assert states(steps_of(row(phase="terminating"), story))["destroy_server"] == "skipped"
+
+
+def test_a_bare_server_has_only_the_steps_it_takes() -> None:
+    shown = steps_of(row(deployment_type="server", phase="terminating"), events("destroy_server started 1"))
+    assert {step["name"]: step["after"] for step in shown} == {
+        "reserve": (), "create_server": ("reserve",), "await_server": ("create_server",), "activate": ("await_server",),
+        "destroy_server": (), "prove_absence": ("destroy_server",), "release": ("prove_absence",),
+    }  # fmt: skip

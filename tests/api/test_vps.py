@@ -11,6 +11,15 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
+from api.vps_examples import (
+    ACTION,
+    ACTION_BEGUN,
+    ORDER_DIGITALOCEAN,
+    ORDER_LINODE,
+    ORDER_WORDPRESS,
+    ORDERED,
+    SHOWN,
+)
 from db.base import new_id
 from db.keyring import KeyRing
 from db.models import Deployment, Organization, Placement, Secret, ServerIntent, VpsInstance
@@ -21,28 +30,16 @@ from domain.servers import ActionCall, PowerAction, Seen
 from domain.statuses import DeploymentType, Role
 from tests.api.accounts import account
 from tests.api.conftest import MakeWorld
+from tests.api.test_contract import ENVELOPE
 from tests.api.world import SECRET_KEYS, World, temporal_is_away
 
 URL = "/api/vps"
 SSH = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ2rB0k0XQ3iZxk9zVn6o9u2fS3l5y8m6l0jJ8cB7a0d ada"
-# The documented bodies, with an account's id in its place.
-DIGITALOCEAN: dict[str, Any] = {
-    "provider_type": "digitalocean", "label": "my-web-server", "type": "s-1vcpu-1gb", "region": "nyc3",
-    "image": "ubuntu-22-04-x64", "rootPassword": "secure-password-here", "sshKeys": ["12345", "67890"],
-    "backups": False, "monitoring": True, "ipv6": True, "vpc_uuid": None, "appSlug": "wordpress",
-    "tags": ["production", "web"],
-}  # fmt: skip
-LINODE: dict[str, Any] = {
-    "provider_type": "linode", "label": "my-web-server", "type": "g6-nanode-1", "region": "us-east",
-    "image": "linode/ubuntu22.04", "rootPassword": "secure-password-here", "sshKeys": ["ssh-rsa AAAA..."],
-    "backups": False, "privateIP": False, "stackscriptId": 12345, "stackscriptData": {"hostname": "myserver"},
-    "tags": ["production", "web"],
-}  # fmt: skip
-EXAMPLE: dict[str, Any] = {  # "Creating a DigitalOcean VPS" of the source
-    "provider_type": "digitalocean", "label": "my-wordpress-site", "type": "s-1vcpu-1gb", "region": "nyc3",
-    "image": "ubuntu-22-04-x64", "rootPassword": "SecurePassword123!", "sshKeys": [], "backups": False,
-    "monitoring": True, "ipv6": True, "appSlug": "wordpress",
-}  # fmt: skip
+# The documented bodies; an account's id takes the place of theirs.
+DIGITALOCEAN, LINODE, EXAMPLE = [
+    {name: value for name, value in body.items() if name != "provider_id"}
+    for body in (ORDER_DIGITALOCEAN, ORDER_LINODE, ORDER_WORDPRESS)
+]
 
 
 async def ordered(world: World, body: dict[str, Any] = DIGITALOCEAN, **changes: Any) -> dict[str, Any]:
@@ -88,13 +85,14 @@ class TestOrdering:
         told = answer.json()
         assert told["success"] is True
         instance = told["instance"]
-        documented = {"id", "provider_id", "provider_type", "provider_instance_id", "label", "status", "ip_address",
-                      "region", "created_at"}  # fmt: skip
-        assert documented <= set(instance)
-        assert {name: instance[name] for name in documented - {"id", "created_at"}} == {
-            "provider_id": str(provider), "provider_type": body["provider_type"], "provider_instance_id": None,
-            "label": body["label"], "status": "provisioning", "ip_address": None, "region": body["region"],
+        documented = ORDERED["instance"] | {
+            "provider_id": str(provider), "provider_type": body["provider_type"], "label": body["label"],
+            "region": body["region"], "id": instance["id"], "created_at": instance["created_at"],
+            "provider_instance_id": None,  # the cloud is asked after the reply
         }  # fmt: skip
+        assert {name: instance[name] for name in ORDERED["instance"]} == documented
+        assert set(told) == set(ORDERED) | ENVELOPE
+        assert datetime.fromisoformat(instance["created_at"]).tzinfo is not None
         assert answer.headers["location"] == f"/api/vps/{instance['id']}"
 
     async def test_rows_and_one_run_come_of_it(self, world: World) -> None:
@@ -235,13 +233,7 @@ class TestReading:
         await stands(world, instance, created_at=datetime(2024, 1, 1, tzinfo=UTC),
                      updated_at=datetime(2024, 1, 1, tzinfo=UTC), provider_instance_id="droplet-id")  # fmt: skip
         told = (await world.client.get(f"{URL}/{instance['id']}")).json()["instance"]
-        documented = {
-            "id": instance["id"], "provider_id": instance["provider_id"], "provider_type": "digitalocean",
-            "provider_instance_id": "droplet-id", "label": "my-web-server", "status": "running",
-            "ip_address": "192.0.2.1", "ipv6_address": "2001:db8::1", "region": "nyc3",
-            "plan_specs": {"vcpus": 1, "memory": 1024, "disk": 25, "transfer": 1000}, "hourly_rate": 0.00893,
-            "monthly_rate": 6.00, "created_at": "2024-01-01T00:00:00Z", "updated_at": "2024-01-01T00:00:00Z",
-        }  # fmt: skip
+        documented = SHOWN["instance"] | {"id": instance["id"], "provider_id": instance["provider_id"]}
         assert {name: told[name] for name in documented} == documented
 
     async def test_the_price_is_the_plans_where_one_is_sold(self, world: World) -> None:
@@ -269,10 +261,31 @@ class TestReading:
         assert (told["instance"]["status"], told["stale"]) == ("running", True)
         assert told["stale_reason"]
 
+    async def test_a_server_that_was_not_found_is_looked_for_each_time(self, world: World) -> None:
+        instance = await ordered(world)
+        await stands(world, instance, power_state="unknown", seen_at=datetime.now(UTC))
+        world.temporal.answer_plan = lambda: Seen(power_state="unknown", missing=True)
+        for _ in range(2):
+            assert (await world.client.get(f"{URL}/{instance['id']}")).json()["instance"]["missing"] is True
+        await stands(world, instance, seen_at=datetime.now(UTC))
+        assert (await world.client.get(f"{URL}/{instance['id']}")).json()["instance"]["missing"] is False
+        assert len(world.temporal.executed) == 2, "a fresh look at a server that is there answers"
+
     async def test_pages_and_filters(self, world: World) -> None:
         one, _ = await ordered(world), await ordered(world, LINODE)
         found = (await world.client.get(URL, params={"provider_id": one["provider_id"]})).json()
         assert ([row["id"] for row in found["instances"]], found["pagination"]["total"]) == ([one["id"]], 1)
+
+    async def test_the_list_tells_what_was_asked_of_each_server_last(self, world: World) -> None:
+        one, other = await ordered(world), await ordered(world, LINODE)
+        await stands(world, one)
+        for action in ("reboot", "shutdown"):
+            await world.client.post(f"{URL}/{one['id']}/action", json={"action": action})
+            async with world.db.begin() as session:
+                await session.execute(update(ServerAction).values(state="done", ended_at=func.now()))
+        listed = {row["id"]: row["newest_action"] for row in (await world.client.get(URL)).json()["instances"]}
+        assert (listed[one["id"]]["action"], listed[one["id"]]["state"]) == ("shutdown", "done")
+        assert listed[other["id"]] is None
 
     async def test_what_is_no_id_is_not_found(self, world: World) -> None:
         answer = await world.client.get(f"{URL}/nonsense")
@@ -288,15 +301,23 @@ class TestActing:
     async def test_each_documented_action_starts_one_run(self, world: World, word: str, action: str) -> None:
         instance = await ordered(world)
         await stands(world, instance)
-        answer = await world.client.post(f"{URL}/{instance['id']}/action", json={"action": word})
+        answer = await world.client.post(f"{URL}/{instance['id']}/action", json=ACTION | {"action": word})
         assert answer.json()["success"] is True
         assert answer.json()["message"] == f"Action {word} initiated successfully"
         (call,) = [asked for name, asked, _ in world.temporal.started.values() if name == "ServerActions"]
         assert call == ActionCall(action_id=call.action_id, vps_id=instance["id"], provider="digitalocean",
-                                  action=PowerAction(action))  # fmt: skip
+                                  action=PowerAction(action), provider_id=instance["provider_id"])  # fmt: skip
         async with world.db.begin() as session:
             row = await session.get_one(ServerAction, uuid.UUID(call.action_id))
         assert (row.state, row.requested_by, row.started_at is None) == ("requested", world.username, False)
+
+    async def test_the_documented_action_is_answered_as_documented(self, world: World) -> None:
+        instance = await ordered(world)
+        await stands(world, instance)
+        answer = await world.client.post(f"{URL}/{instance['id']}/action", json=ACTION)
+        told = answer.json()
+        assert (answer.status_code, set(told)) == (202, set(ACTION_BEGUN) | ENVELOPE)
+        assert {name: told[name] for name in ACTION_BEGUN} == ACTION_BEGUN
 
     @pytest.mark.parametrize("action", ["explode", "power_cycle", ""])
     async def test_an_action_that_is_not_offered_has_its_code(self, world: World, action: str) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from domain.budgets import Standing, blocked, pace_of, slot, taken
+from domain.budgets import LONGEST_PATIENCE, Standing, blocked, fitted, pace_of, slot, taken
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 LIMITS = ((250, 60.0), (5000, 3600.0), (20, 15.0), (10, 60.0), (1000, 900.0), (1, 5.0), (2, 1.0), (7, 0.5))
@@ -70,3 +70,18 @@ class TestSlot:
         pace = pace_of(10, 60)
         standing = blocked(Standing(START), pace, START + timedelta(seconds=50))
         assert blocked(standing, pace, START + timedelta(seconds=5)) == standing
+
+    @pytest.mark.parametrize(("count", "seconds"), LIMITS)
+    def test_a_standing_of_its_own_pace_is_never_fitted(self, count: int, seconds: float) -> None:
+        pace, standing = pace_of(count, seconds), Standing(START)
+        while (at := slot(START, [(standing, pace)])) <= START + LONGEST_PATIENCE:
+            standing = taken(standing, pace, at)
+            assert fitted(standing, pace, START) == standing
+
+    def test_a_raised_limit_holds_at_once_but_not_before_the_end_of_a_block(self) -> None:
+        slow, quick = pace_of(1, 900), pace_of(100, 10)
+        standing = taken(Standing(START), slow, START)
+        assert slot(START, [(fitted(standing, quick, START), quick)]) == START
+        until = START + timedelta(seconds=300)
+        stopped = fitted(blocked(standing, slow, until), quick, START)
+        assert slot(START, [(stopped, quick)]) == until

@@ -48,6 +48,24 @@ def test_the_order_arrives_although_its_worker_was_killed(machines: Running, bor
     assert len([vps for vps in machines.living() if vps["description"] == "testco-vps-1"]) == 1
 
 
+@pytest.mark.parametrize("provider", ["digitalocean", "linode"])
+def test_the_main_job_ends_on_a_real_host_through_every_clouds_protocol(machines: Running, provider: str) -> None:
+    """TransIP's is what `born` went through."""
+    slug = f"by-{provider}"
+    deployment = machines.order(slug, provider=provider)
+    status = machines.until_active(deployment)
+    address, name = status["vps"]["ip"], f"{slug}.{machines.details['base_domain']}"
+    code, body = machines.get_site(address, name, "/api/health")
+    assert (code, json.loads(body)["status"]) == (200, "healthy")
+    (server,) = machines.http.get("/api/vps", params={"provider_type": provider}).json()["instances"]
+    assert (server["ip_address"], server["status"]) == (address, "running")
+    assert server["monthly_rate"] > 0
+    machines.http.delete(f"/api/portal/instances/{deployment}").raise_for_status()
+    ended = machines.until_ended(deployment)
+    assert ended["phase"] == "terminated"
+    assert not reachable(address, 443)
+
+
 def test_only_three_ports_answer_from_outside(born: tuple[str, str]) -> None:
     _, address = born
     open_ports = [port for port in (22, 80, 443, 2375, 3001, 3002, 3005, 5432, 6379) if reachable(address, port)]

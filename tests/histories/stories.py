@@ -17,14 +17,24 @@ from domain import ids
 from domain.accounts import AccountCall
 from domain.inventory import SweepCall
 from domain.offers import Offer, OffersCall
-from domain.provisioning import PlanOrder, ProvisionOrder, RetryRequest, RollbackRequest, TerminationOrder
-from domain.starting import offers_start
+from domain.provisioning import (
+    Placement,
+    PlanOrder,
+    ProvisionOrder,
+    RetryRequest,
+    RollbackRequest,
+    RunInputs,
+    TerminationOrder,
+)
+from domain.servers import LookCall, PowerAction
+from domain.starting import action_start, look_start, offers_start, termination_start
 from domain.statuses import DeploymentType, StepState, Tier
 from tests.workflows.world import World, until_parked
 from workflows.accounts import AccountCheck
 from workflows.offers import ReadOffers
 from workflows.planning import Planning
 from workflows.provisioning import Provisioning
+from workflows.server_actions import LookAtServer, ServerActions
 from workflows.sweeps import InventorySweep, StartSweep
 from workflows.termination import Termination
 
@@ -213,6 +223,56 @@ async def planned_on_existing(world: World, client: Client) -> WorkflowHandle[An
     return await ended(await plan(client, "newcomer", DeploymentType.SHARED))
 
 
+# ---- bare servers
+
+
+async def bare_server(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    return await ended(await world.start(client, await world.order("bare", "server")))
+
+
+async def bare_server_taken_back(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    world.fail("await_server", "Conflict")
+    handle = await world.start(client, await world.order("bareback", "server"))
+    await until_parked(handle, "await_server")
+    await handle.execute_update(Provisioning.roll_back_run, RollbackRequest(reason="story"))
+    return await ended(handle)
+
+
+async def bare_server_deleted(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    order = await world.order("baredel", "server")
+    await ended(await world.start(client, order))
+    end = TerminationOrder(deployment_id=order.deployment_id, slug=order.slug, fqdn="",
+                           deployment_type=DeploymentType.SERVER)  # fmt: skip
+    return await ended(await client.start_workflow(Termination.run, end, **termination_start(end)))
+
+
+async def moved_elsewhere(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    world.fail("create_server", "QuotaExceeded", times=1)
+    inputs = RunInputs(fallbacks=[Placement(provider="digitalocean")])
+    return await ended(await world.start(client, await world.order("moved", inputs=inputs)))
+
+
+async def action(world: World, client: Client, slug: str) -> WorkflowHandle[Any, Any]:
+    order = await world.order(slug, "server")
+    await ended(await world.start(client, order))
+    call = await world.ask(order, PowerAction.REBOOT)
+    return await ended(await client.start_workflow(ServerActions.run, call, **action_start(call)))
+
+
+async def action_done(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    return await action(world, client, "acted")
+
+
+async def action_failed(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    world.fail("send_action", "Unconfirmed")
+    return await action(world, client, "failed")
+
+
+async def looked_at(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    call = LookCall(vps_id=str(new_id()), provider="transip")
+    return await ended(await client.start_workflow(LookAtServer.run, call, **look_start(call)))
+
+
 async def plan(client: Client, slug: str, kind: DeploymentType) -> WorkflowHandle[Any, Any]:
     order = PlanOrder(slug=slug, fqdn=f"{slug}.slipway.test", deployment_type=kind, tier=Tier.PROFESSIONAL)
     return await client.start_workflow(
@@ -254,5 +314,7 @@ STORIES: dict[str, Story] = {
         rolled_back, rolled_back_after_stuck_undo, shared_rolled_back, cancelled, cancelled_while_parked,
         terminated, terminated_later, terminated_shared, termination_parked,
         planned, planned_on_existing, swept, inventory_swept, offers_read, account_checked,
+        bare_server, bare_server_taken_back, bare_server_deleted, moved_elsewhere, action_done, action_failed,
+        looked_at,
     )
 }  # fmt: skip

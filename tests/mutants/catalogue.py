@@ -23,6 +23,8 @@ def _mutant(name: str, suites: str, *changes: tuple[str, str, str]) -> Mutant:
 STEPS = "workflows/_steps.py"
 SERVERS = "activities/servers.py"
 OFFERS = "activities/offers.py"
+GATE = "activities/_gate.py"
+BUDGETS = "db/queries/budgets.py"
 
 MUTANTS = (
     _mutant(
@@ -115,6 +117,41 @@ MUTANTS = (
         "a cloud that refuses our account signs the user out of its offers", "tests/api/test_provider_errors.py",
         ("api/provider_errors.py", "ErrorCode.STEP_FAILED, ErrorCode.INVALID_CREDENTIALS})",
          "ErrorCode.STEP_FAILED})"),
+    ),
+    _mutant(
+        "calls are made without a budget when PostgreSQL is away", "tests/activities/test_gate.py",
+        (GATE, "            raise Transient(", "            return\n            raise Transient("),
+    ),
+    _mutant(
+        "who has begun is sent away like everybody", "tests/activities/test_gate.py",
+        (GATE, "PATIENCE_UNDER_WAY if self._account in _under_way.get() else PATIENCE", "PATIENCE"),
+    ),
+    _mutant(
+        "a cloud's 429 stops nobody", "tests/db/test_budgets.py tests/activities/test_gate.py",
+        ("domain/budgets.py", "max(now, standing.free_at - pace.lead, standing.blocked_until or now)",
+         "max(now, standing.free_at - pace.lead)"),
+        ("domain/budgets.py", "free_at=max(standing.free_at, longest + pace.lead)", "free_at=standing.free_at"),
+    ),
+    _mutant(
+        "the budget is read without its lock", "tests/db/test_budgets.py",
+        (BUDGETS, ".order_by(CallBudget.calls).with_for_update()", ".order_by(CallBudget.calls)"),
+    ),
+    _mutant(
+        "a burst may follow a full minute", "tests/domain/test_budgets.py",
+        ("domain/budgets.py", "(seconds + SLACK_SECONDS) / max(1, count - burst)", "seconds / count"),
+    ),
+    _mutant(
+        "a shared list proves absence", "tests/activities/test_looks.py",
+        ("activities/_looks.py", "return servers.get(ref) or await cloud.get(ref)", "return servers[ref]"),
+    ),
+    _mutant(
+        "an operator's rates are overwritten by workers", "tests/workers/test_limits.py",
+        ("workers/limits.py", 'HasField("fairness_keys_rate_limit_default"):\n                continue',
+         'HasField("fairness_keys_rate_limit_default"):\n                pass'),
+    ),
+    _mutant(
+        "standing in line parks a step", "tests/workflows/test_provisioning.py",
+        (STEPS, "if not stood_in_line(name, error) or waited", "if error or waited"),
     ),
     _mutant(
         "an order is looked for at the account that orders go to by now", "tests/activities/test_clouds.py",

@@ -20,6 +20,7 @@ from domain.provisioning import RetryRequest, RollbackRequest, StepCall
 from domain.statuses import Lifecycle
 from providers.hosts.cloud_init import new_keypair
 from tests.journal import no_events
+from tests.offering import account
 from tests.workflows.world import World, until_parked
 from workflows.provisioning import Provisioning
 
@@ -157,6 +158,28 @@ class TestParking:
         await (await world.start(client, order)).result()
         assert world.count["create_server"] == 4
         assert "parked" not in {state for _, state in await story(world, order.deployment_id)}
+
+    async def test_a_clouds_tasks_take_turns_by_account_and_an_operators_retry_goes_first(
+        self, world: World, client: Client
+    ) -> None:
+        world.fail("create_server", "InvalidInput", times=1)
+        order = await world.order("turns")
+        order.inputs.provider_id = owner = str(await account(world.db))
+        handle = await world.start(client, order)
+        await until_parked(handle, "create_server")
+        await handle.signal("retry")
+        await handle.result()
+        scheduled = [
+            (event.activity_task_scheduled_event_attributes.activity_type.name,
+             event.activity_task_scheduled_event_attributes.priority)
+            async for event in handle.fetch_history_events()
+            if event.HasField("activity_task_scheduled_event_attributes")
+        ]  # fmt: skip
+        creates = [priority for name, priority in scheduled if name == "create_server"]
+        assert [(priority.priority_key, priority.fairness_key) for priority in creates] == [(0, owner), (1, owner)]
+        others = dict(scheduled)
+        assert others["await_server"].priority_key == 0
+        assert others["publish_dns"].fairness_key == ""
 
     async def test_a_line_that_does_not_move_for_hours_parks(self, world: World, client: Client) -> None:
         world.fail("create_server", "RateLimited", times=40)

@@ -21,6 +21,7 @@ from activities.sweeps import SweepActivities
 from db.base import new_id
 from db.keyring import KeyRing
 from db.models import Deployment, Organization, ServerIntent, VpsInstance
+from db.queries import servers
 from db.queries.reservation import note_price
 from db.queries.runs import load
 from db.session import Database
@@ -43,6 +44,7 @@ from domain.provisioning import (
     ServerQuote,
     StepCall,
 )
+from domain.servers import ActionCall, LookCall, PowerAction, Seen
 from domain.starting import provisioning_start
 from domain.statuses import DeploymentType, IntentState, Lifecycle, Tier
 from temporal import sandbox_runner
@@ -168,6 +170,21 @@ class World:
         return SweepReport(sweep_id=call.sweep_id, outcome=SweepOutcome.COMPLETE, listed=0)
 
     @activity.defn
+    async def send_action(self, call: ActionCall) -> None:
+        await self._act("send_action")
+
+    @activity.defn
+    async def await_action(self, call: ActionCall) -> None:
+        await self._act("await_action")
+        async with self.db.begin() as session:
+            await servers.end_action(session, uuid.UUID(call.action_id), "done")
+
+    @activity.defn
+    async def look_at_server(self, call: LookCall) -> Seen:
+        await self._act("look_at_server")
+        return Seen(power_state="running")
+
+    @activity.defn
     async def read_offers(self, call: OffersCall) -> None:
         await self._act("read_offers")
 
@@ -221,7 +238,8 @@ class World:
         rows = [records.record, records.reserve, records.move, records.preview,
                 records.activate, records.release, records.end_action, sweeps.start_unstarted]  # fmt: skip
         remote = [self.quote_server, self.create_server, self.await_server, self.set_up_server, self.destroy_server,
-                  self.sweep_inventory, self.read_offers, self.validate_account, self.prove_server_absent,
+                  self.sweep_inventory, self.send_action, self.await_action, self.look_at_server, self.read_offers,
+                  self.validate_account, self.prove_server_absent,
                   self.prove_name_absent,
                   self.prove_host_silent, self.make_csr, self.issue_certificate, *self.plain()]  # fmt: skip
         return [
@@ -250,6 +268,15 @@ class World:
             deployment_id=str(row.id), slug=slug, fqdn=row.assigned_subdomain, deployment_type=DeploymentType(kind),
             tier=Tier.PROFESSIONAL, policy=RunPolicy(**policy), inputs=inputs or RunInputs(),
         )  # fmt: skip
+
+    async def ask(self, order: ProvisionOrder, action: PowerAction) -> ActionCall:
+        """Commit what is asked of an order's server, as the front door does."""
+        vps = await self.vps(order)
+        assert vps is not None
+        async with self.db.begin() as session:
+            row = await servers.ask(session, vps.id, action, "ada")
+        assert row is not None
+        return servers.call_of(row, vps.provider_type, vps.provider_id)
 
     async def start(self, client: Client, order: ProvisionOrder, **options: Any) -> WorkflowHandle[Provisioning, str]:
         return await client.start_workflow(Provisioning.run, order, **provisioning_start(order) | options)

@@ -112,6 +112,7 @@ export const query = (values) => {
 const get = async (path, signal) => (await call("GET", path, { signal })).data;
 const post = async (path, body = {}, headers = {}) => (await call("POST", path, { body, headers })).data;
 const instance = (id) => `/api/portal/instances/${encodeURIComponent(id)}`;
+const vps = (id) => `/api/vps/${encodeURIComponent(id)}`;
 const provider = (id) => `/api/admin/providers/${encodeURIComponent(id)}`;
 
 export const api = {
@@ -119,6 +120,12 @@ export const api = {
   instances: (filters, signal) => get(`/api/portal/instances${query(filters)}`, signal),
   attention: (signal) => get("/api/operator/attention", signal),
   servers: async (filters, signal) => (await get(`/api/portal/vps${query(filters)}`, signal)).vps ?? [],
+  vpsList: (filters, signal) => get(`/api/vps${query(filters)}`, signal),
+  vps: (id, signal) => get(vps(id), signal),
+  orderVps: (order, key) => post("/api/vps", order, { "Idempotency-Key": key }),
+  actOnVps: (id, action) => post(`${vps(id)}/action`, { action }),
+  deleteVps: async (id) => (await call("DELETE", vps(id))).data,
+  offers: (cloud, list, filters, signal) => get(`/api/vps/${cloud}/${list}${query(filters)}`, signal),
   inventory: (signal) => get("/api/admin/inventory", signal),
   sweep: (vouch) => post("/api/admin/inventory/sweep", { vouch }),
   decideResource: (id, verb, note) => post(`/api/admin/inventory/${encodeURIComponent(id)}/${verb}`, { note }),

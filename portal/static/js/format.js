@@ -39,6 +39,12 @@ export function money(cents, currency) {
   return new Intl.NumberFormat("en-GB", { style: "currency", currency: currency || "EUR" }).format(cents / 100);
 }
 
+// What an hour costs is less than a cent at times.
+export function hourly(amount, currency) {
+  if (amount === null || amount === undefined) return "";
+  return new Intl.NumberFormat("en-GB", { style: "currency", currency: currency || "EUR", minimumFractionDigits: 2, maximumFractionDigits: 5 }).format(amount);
+}
+
 export const capital = (text) => (text ? text[0].toUpperCase() + text.slice(1) : "");
 export const words = (text) => capital(String(text ?? "").replaceAll("_", " "));
 // "QuotaExceeded" -> "Quota exceeded"

@@ -39,6 +39,10 @@ export const ATTENTION = {
   escalated: entry("Decision overdue", "bad", "alert"),
 };
 
+// A run that makes a server and puts nothing on it.
+export const isBare = ({ deployment_type: type }) => type === "server";
+export const modelName = (type) => ({ shared: "Shared", dedicated: "Dedicated", server: "Bare server" })[type] ?? type;
+
 // A termination is a run of its own after the provisioning, with a graph of its own. A rollback proves the absence of
 // what it took back as a termination does; that one step has a time and lines, but no place in the graph.
 export function runOf({ steps = [], phase }) {
@@ -64,6 +68,26 @@ export const VPS = {
   terminated: entry("Gone", "idle", "stop"),
   failed: entry("Failed", "bad", "cross"),
 };
+
+// A server's one status, out of its life and its power.
+export const SERVER = {
+  pending: entry("Ordered", "idle", "clock"),
+  provisioning: entry("Being made", "run", "spin", true),
+  running: entry("Running", "ok", "check"),
+  stopped: entry("Stopped", "idle", "stop"),
+  active: entry("Active", "ok", "check"),
+  terminating: entry("Being deleted", "warn", "trash"),
+  terminated: entry("Deleted", "idle", "stop"),
+  failed: entry("Failed", "bad", "cross"),
+};
+export const serverState = ({ status, attention }) => ATTENTION[attention] ?? SERVER[status] ?? entry(status, "idle", "dot");
+export const ACTION = {
+  requested: entry("Waiting", "run", "clock"),
+  sent: entry("Under way", "run", "spin", true),
+  done: entry("Done", "ok", "check"),
+  failed: entry("Failed", "bad", "cross"),
+};
+export const actionState = (name) => ACTION[name] ?? entry(name, "idle", "dot");
 
 export const RESOURCE = {
   explained: entry("Explained", "ok", "check"),

@@ -17,9 +17,9 @@ export function showShell(path) {
   if (!who) { place.replaceChildren(); place.className = ""; return; }
   place.className = "shell";
   const link = (target, symbol, label, testid) =>
-    h("a", { href: `#${target}`, "aria-current": path === target ? "page" : undefined, testid }, icon(symbol), h("span", {}, label));
+    h("a", { href: `#${target}`, "aria-current": path === target ? "page" : undefined, title: label, testid }, icon(symbol), h("span", {}, label));
   replace(place, h("div", { class: "shell-in" }, brand(),
-    h("nav", { class: "nav", "aria-label": "Main" }, link("/", "anchor", "Fleet", "nav-fleet"), mayAdminister() && link("/inventory", "ledger", "Inventory", "nav-inventory"), mayAdminister() && link("/providers", "server", "Providers", "nav-providers"), mayOperate() && link("/new", "add", "New instance", "nav-new")),
+    h("nav", { class: "nav", "aria-label": "Main" }, link("/", "anchor", "Fleet", "nav-fleet"), link("/servers", "server", "Servers", "nav-servers"), mayAdminister() && link("/inventory", "ledger", "Inventory", "nav-inventory"), mayAdminister() && link("/providers", "cloud", "Providers", "nav-providers"), mayOperate() && link("/new", "add", "New instance", "nav-new")),
     h("div", { class: "who" },
       h("p", { class: "who-name" }, h("b", {}, who.name || who.username), h("span", {}, words(who.role?.toLowerCase()))),
       themeButton(),

@@ -8,6 +8,7 @@ import { said } from "../components/toast.js";
 import { h } from "../dom.js";
 import { dateTime, money } from "../format.js";
 import { mayOperate } from "../session.js";
+import { isBare } from "../states.js";
 
 // What the run's undos do, by the step that brought them along.
 const EFFECTS = {
@@ -20,12 +21,14 @@ const SHARED_EFFECTS = {
   transfer_files: "The application, its data and its certificate are removed from the server",
 };
 
+const SERVER_EFFECTS = { reserve: "The reserved name and price are released", create_server: EFFECTS.create_server };
+
 const touched = (step) => step.started_at || (step.state && !["pending", "skipped"].includes(step.state));
 
 function undone(status) {
-  const effects = status.deployment_type === "shared" ? { ...EFFECTS, ...SHARED_EFFECTS } : EFFECTS;
+  const effects = { shared: { ...EFFECTS, ...SHARED_EFFECTS }, server: SERVER_EFFECTS }[status.deployment_type] ?? EFFECTS;
   const lines = (status.steps ?? []).filter(touched).map((step) => effects[step.name]).filter(Boolean);
-  return lines.length ? lines.reverse() : [EFFECTS.reserve];
+  return lines.length ? lines.reverse() : [effects.reserve];
 }
 
 function billing(status) {
@@ -45,7 +48,7 @@ export function askRollBack(status) {
   const reason = field("Reason", { name: "reason", optional: true, hint: "Written to the audit log.", testid: "rollback-reason" });
   return ask({
     title: "Roll this run back?", symbol: "undo", tone: "bad", yes: "Roll back", testid: "rollback-dialog",
-    body: [...consequences(status, undone(status)), h("p", {}, "A rollback cannot be stopped. The name ", h("b", {}, status.slug), " is free again afterwards."), reason.element],
+    body: [...consequences(status, undone(status)), h("p", {}, "A rollback cannot be stopped.", !isBare(status) && [" The name ", h("b", {}, status.slug), " is free again afterwards."]), reason.element],
     act: async () => { await api.rollBack(status.id, reason.value.trim()); said("The run is being rolled back."); },
   });
 }
@@ -63,15 +66,15 @@ export function askTerminate(status) {
   const now = h("input", { type: "checkbox", checked: true, testid: "terminate-immediately" });
   const shared = status.vps?.is_shared;
   return ask({
-    title: `Terminate ${status.organization_name ?? status.slug}?`, symbol: "trash", tone: "bad", yes: "Terminate", testid: "terminate-dialog",
+    title: `Terminate ${isBare(status) ? status.slug : status.organization_name ?? status.slug}?`, symbol: "trash", tone: "bad", yes: "Terminate", testid: "terminate-dialog",
     body: [
-      h("p", {}, "The application and all of its data are removed for good. There is no way back."),
-      bullets("undo", "bad", ["The DNS records are withdrawn", "The application and its data are removed from the server", shared ? "Its place on the shared server is free again" : "The server is cancelled at the cloud"]),
+      h("p", {}, isBare(status) ? "The server and everything on it are lost for good. There is no way back." : "The application and all of its data are removed for good. There is no way back."),
+      bullets("undo", "bad", [...(isBare(status) ? [] : ["The DNS records are withdrawn", "The application and its data are removed from the server"]), shared ? "Its place on the shared server is free again" : "The server is cancelled at the cloud"]),
       !shared && h("label", { class: "check" }, now, h("span", {}, h("b", {}, "End the server's contract now, where the cloud allows it"), h("span", { class: "hint" }, "Otherwise it is cancelled for the end of the paid period and billed until then."))),
       typed.element,
     ],
     ready: (allow) => { allow(false); typed.control.addEventListener("input", () => allow(typed.value.trim() === status.slug)); },
-    act: async () => { await api.terminate(status.id, now.checked); said("The instance is being terminated."); },
+    act: async () => { await api.terminate(status.id, now.checked); said(isBare(status) ? "The server is being deleted." : "The instance is being terminated."); },
   });
 }
 

@@ -9,9 +9,9 @@ import { h, replace } from "../dom.js";
 import { brief, dateTime, money, since, words } from "../format.js";
 import { keepQuery } from "../router.js";
 import { mayOperate } from "../session.js";
-import { instanceState } from "../states.js";
+import { instanceState, isBare, modelName } from "../states.js";
 import { attentionList } from "./attention.js";
-import { serverList } from "./servers.js";
+import { berthList } from "./berths.js";
 
 const EVERY = 20; // seconds between looks
 const PAGE = 25;
@@ -68,7 +68,7 @@ export function fleetView({ query, signal }) {
     attention.hidden = items.length === 0 && !temporal?.message;
     attentionList(attention, items, temporal?.message ?? "");
   }, EVERY, signal, (error) => { if (error.status !== 403) quiet(error); });
-  repeat(async () => serverList(servers, await api.servers({}, signal), signal), EVERY, signal, (error) => {
+  repeat(async () => berthList(servers, await api.servers({}, signal), signal), EVERY, signal, (error) => {
     if (error.status === 403) replace(servers, empty("server", "Servers are shown to operators"));
     else quiet(error);
   });
@@ -81,7 +81,7 @@ export function fleetView({ query, signal }) {
       h("div", { class: "fleet" }, attention,
         h("section", { class: "card", "aria-label": "Instances" },
           h("div", { class: "filters", role: "search" }, Object.values(controls).map((one) => one.element)), list),
-        card("Servers", { body: servers, testid: "servers" }))),
+        card("Berths", { sub: "Servers, and the places on them", body: servers, testid: "servers" }))),
   };
 }
 
@@ -103,19 +103,23 @@ function filterControls(filters, changed, signal) {
     search,
     status: choice("status", "Status", ["provisioning", ["vps_ready", "Server ready"], "deploying", "active", "failed"]),
     attention: choice("attention", "Attention", [["awaiting_operator", "Needs a decision"], ["escalated", "Overdue"], ["none", "None"]]),
-    deployment_type: choice("deployment_type", "Model", ["shared", "dedicated"]),
+    deployment_type: choice("deployment_type", "Model", ["shared", "dedicated", ["server", "Bare server"]]),
     tier: choice("tier", "Tier", ["starter", "professional", "enterprise"]),
   };
 }
+
+// A bare server has an owner and no address by name.
+const named = (one) => (isBare(one) ? one.vps_name ?? one.slug : one.organization_name ?? one.slug);
+const addressOf = (one) => (isBare(one) ? one.organization_name : (one.fqdn || one.access_url || one.slug).replace(/^https:\/\//, ""));
 
 function table(instances) {
   const head = ["Organization", "State", "Model", "Server", "Price / month", "Age"];
   return h("table", { class: "table" },
     h("thead", {}, h("tr", {}, head.map((text, i) => h("th", { scope: "col", class: i >= 4 ? "end" : undefined }, text)))),
     h("tbody", {}, instances.map((one) => h("tr", { "data-row": one.id, testid: `instance-${one.slug}` },
-      h("td", {}, h("a", { class: "row-link", href: `#/instances/${one.id}` }, one.organization_name ?? one.slug), h("span", { class: "sub" }, (one.fqdn ?? one.assigned_subdomain ?? one.access_url ?? one.slug).replace(/^https:\/\//, ""))),
+      h("td", {}, h("a", { class: "row-link", href: `#/instances/${one.id}` }, named(one)), h("span", { class: "sub" }, addressOf(one))),
       h("td", {}, chip(instanceState(one), { testid: "status-chip" })),
-      h("td", { class: "left" }, words(one.deployment_type), h("span", { class: "sub" }, words(one.tier))),
+      h("td", { class: "left" }, modelName(one.deployment_type), !isBare(one) && h("span", { class: "sub" }, words(one.tier))),
       h("td", { class: "hide-small" }, one.vps?.name ?? one.vps?.vps_name ?? one.vps_name ?? "–"),
       h("td", { class: "end nowrap hide-small" }, money(one.price_cents_month, one.currency)),
       h("td", { class: "end nowrap muted" }, h("time", { datetime: one.created_at, title: dateTime(one.created_at), "data-since": one.created_at }, brief(since(one.created_at))))))));

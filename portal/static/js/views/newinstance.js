@@ -1,20 +1,19 @@
 // The order of an instance: checked while typing, previewed by a dry run, sent once.
 
-import { api, uuid } from "../api.js";
-import { busy, button, card, empty, notice, skeleton } from "../components/basics.js";
+import { api } from "../api.js";
+import { cloudName } from "../clouds.js";
+import { busy, button, card, empty, skeleton } from "../components/basics.js";
+import { Fallbacks } from "../components/fallbacks.js";
 import { field, fillSelect, radioCards, select } from "../components/field.js";
 import { failed, said } from "../components/toast.js";
-import { append, h, replace } from "../dom.js";
+import { h, replace } from "../dom.js";
 import { capital } from "../format.js";
+import { isLost, lostNotice, orderOnce } from "../orderonce.js";
 import { PASSWORD_RULE, passwordProblem } from "../passwords.js";
 import { go } from "../router.js";
 import { mayOperate } from "../session.js";
 import { missing } from "./missing.js";
 import { planCard } from "./plan.js";
-
-
-// An order that got no answer: sent again unchanged it carries the same key, so the server takes it for the same one.
-let unanswered = null;
 
 export function slugOf(name) {
   return name.normalize("NFKD").replace(/[\u0300-\u036f]/g, "").toLowerCase().replace(/ß/g, "ss").replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 40).replace(/-+$/, "");
@@ -57,8 +56,9 @@ class OrderForm {
     this.password = field("First password", { name: "adminPassword", type: "password", autocomplete: "new-password", testid: "admin-password", hint: `${PASSWORD_RULE} It must be changed at the first sign-in.` });
     this.server = select("Server", this.serverChoices(), { name: "vpsId", testid: "vps", hint: "A shared server with a free place. Where none has one, a new server is ordered." });
     const providers = options.providers ?? [];
-    this.provider = select("Provider", providers.map((one) => [one.name, one.title ?? titleOf(one.name)]), { name: "provider", testid: "provider" });
+    this.provider = select("Provider", providers.map((one) => [one.name, cloudName(one.name)]), { name: "provider", testid: "provider" });
     this.region = select("Region", [["", "The provider's default"]], { name: "region", testid: "region" });
+    this.fallbacks = new Fallbacks(providers);
     this.generate = h("input", { type: "checkbox", checked: true, testid: "generate-password" });
     this.byName = { organizationName: this.name, slug: this.slug, adminEmail: this.email, adminName: this.adminName, adminPassword: this.password, vpsId: this.server, provider: this.provider, region: this.region };
     this.preview = h("div", { class: "order-side", "aria-live": "polite" });
@@ -77,6 +77,9 @@ class OrderForm {
     fillSelect(this.region.control, [["", "The provider's default"], ...(one?.regions ?? []).map((region) => (typeof region === "string" ? [region, region] : [region.name, region.title ?? region.name]))], "");
   }
 
+  // The products the API names are TransIP's; elsewhere the preview tells which size a tier becomes.
+  tierNames() { this.tiers.classList.toggle("titles-only", this.provider.value !== "transip"); }
+
   wire() {
     this.name.control.addEventListener("input", () => {
       if (!this.slugTouched) { this.slug.value = slugOf(this.name.value); this.showUrl(); if (this.slug.value.length > 2) this.slug.error(""); }
@@ -89,7 +92,7 @@ class OrderForm {
     });
     this.slug.control.addEventListener("blur", () => { if (this.slug.value) this.slug.error(slugProblem(this.slug.value, this.options)); });
     this.email.control.addEventListener("blur", () => { if (this.email.value) this.email.error(emailProblem(this.email.value)); });
-    this.provider.control.addEventListener("change", () => this.regions());
+    this.provider.control.addEventListener("change", () => { this.regions(); this.tierNames(); });
     this.generate.addEventListener("change", () => { this.password.element.hidden = this.generate.checked; if (!this.generate.checked) this.password.control.focus(); });
     this.password.element.hidden = true;
     this.showUrl();
@@ -106,17 +109,20 @@ class OrderForm {
       return { key, title: one.title ?? capital(key), text: key === "shared" ? "A place on a server with others" : "A server of its own" };
     });
     const tiers = (this.options.tiers ?? []).map((one) => ({ key: one.name, title: one.title ?? capital(one.name), text: one.product }));
+    this.tiers = radioCards("Tier", "tier", tiers, this.tier, (value) => { this.tier = value; });
     this.submitButton = button("Order instance", { kind: "primary", type: "submit", testid: "submit-instance" });
     this.previewButton = button("Preview", { symbol: "eye", testid: "preview-instance", on: { click: () => this.plan() } });
+    this.lost = h("div", {});
     this.serverRow = h("div", {}, this.server.element);
     const form = h("form", { class: "card-body", testid: "new-instance-form", novalidate: true, on: { submit: (event) => { event.preventDefault(); this.submit(); } } },
       group("Organization", h("div", { class: "two" }, this.name.element, this.slug.element)),
       group("Model", radioCards("Model", "deploymentModel", models, this.model, (value) => { this.model = value; this.serverRow.hidden = value !== "shared"; }), this.serverRow),
-      group("Size", radioCards("Tier", "tier", tiers, this.tier, (value) => { this.tier = value; })),
-      group("Place", h("div", { class: "two" }, this.provider.element, this.region.element)),
+      group("Size", this.tiers),
+      group("Place", h("div", { class: "two" }, this.provider.element, this.region.element), this.fallbacks.element),
       group("First administrator", h("div", { class: "two" }, this.adminName.element, this.email.element),
         h("label", { class: "check" }, this.generate, h("span", {}, h("b", {}, "Generate the password"), h("span", { class: "hint" }, "It can be read once, here, when the instance is up."))), this.password.element),
-      h("div", { class: "submit-bar" }, this.submitButton, this.previewButton));
+      h("div", { class: "submit-bar" }, this.submitButton, this.previewButton), this.lost);
+    this.tierNames();
     this.serverRow.hidden = this.model !== "shared";
     this.form = form;
     replace(this.preview, card("Preview", { body: empty("eye", "See it before it happens", h("p", {}, "The preview names the server, the steps and the price. Nothing is written or ordered.")) }));
@@ -131,10 +137,12 @@ class OrderForm {
       vpsId: (shared && this.server.value) || null, adminEmail: this.email.value.trim(), adminName: this.adminName.value.trim(),
       ...(this.generate.checked ? {} : { adminPassword: this.password.value }),
       ...(this.provider.value ? { provider: this.provider.value } : {}), ...(this.region.value ? { region: this.region.value } : {}),
+      ...(this.fallbacks.rows.length ? { fallbacks: this.fallbacks.value() } : {}),
     };
   }
 
   valid() {
+    this.fallbacks.clear();
     this.name.error(this.name.value.trim() ? "" : "Enter the organization's name.");
     this.slug.error(slugProblem(this.slug.value.trim(), this.options));
     this.adminName.error(this.adminName.value.trim() ? "" : "Enter the administrator's name.");
@@ -150,9 +158,10 @@ class OrderForm {
   }
 
   refused(error) {
-    let placed = false;
+    const elsewhere = this.fallbacks.refused(error.fields);
+    let placed = elsewhere;
     for (const [name, text] of Object.entries(error.fields)) {
-      if (this.byName[name]) { this.byName[name].error(text); placed = true; }
+      if (this.byName[name] && !(elsewhere && text === error.fields.fallbacks)) { this.byName[name].error(text); placed = true; }
     }
     if (error.code === "CONFLICT" && !placed && /slug|name/i.test(error.message)) { this.slug.error(error.message); placed = true; }
     if (error.fields.adminPassword) { this.generate.checked = false; this.password.element.hidden = false; }
@@ -173,27 +182,16 @@ class OrderForm {
 
   async submit() {
     if (!this.valid()) return;
-    const order = this.order();
-    const text = JSON.stringify(order);
-    if (unanswered?.text !== text) unanswered = { text, key: uuid() };
     try {
-      const reply = await busy(this.submitButton, () => api.create(order, unanswered.key));
-      unanswered = null;
+      const reply = await busy(this.submitButton, () => orderOnce("instance", this.order(), api.create));
       said(reply.message ?? "The instance is on its way.");
       go(`/instances/${reply.deploymentId ?? reply.deployment.id}`);
     } catch (error) {
-      if (error.status === 0 || error.status >= 500) {
-        this.lost ??= h("div", {});
-        replace(this.lost, notice("warn", "alert", h("b", {}, "No clear answer came. "), "Order again without changing anything: it carries the same key, so it cannot be ordered twice.", error.requestId && h("p", { class: "small mono" }, `Request ${error.requestId}`)));
-        append(this.form, [this.lost]);
-        return;
-      }
-      if (error.status !== 429) unanswered = null;
-      this.refused(error);
+      replace(this.lost, isLost(error) && lostNotice(error));
+      if (!isLost(error)) this.refused(error);
     }
   }
 }
 
 const group = (title, ...content) => h("fieldset", { class: "group" }, h("legend", {}, title), content);
 const emailProblem = (text) => (!text ? "Enter an e-mail address." : /^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(text) ? "" : "This is not an e-mail address.");
-const titleOf = (name) => ({ transip: "TransIP", digitalocean: "DigitalOcean", linode: "Linode" })[name] ?? capital(name);

@@ -12,7 +12,7 @@ import { failed } from "../components/toast.js";
 import { h, replace, setText } from "../dom.js";
 import { dateTime, duration, money, now, words } from "../format.js";
 import { LiveRun } from "../live.js";
-import { ENDED, instanceState, isParked, isRunning, runOf, stepState } from "../states.js";
+import { ENDED, instanceState, isBare, isParked, isRunning, modelName, runOf, stepState } from "../states.js";
 import { askCancel, askRollBack, askTerminate, decisions } from "./decisions.js";
 import { missing } from "./missing.js";
 
@@ -95,7 +95,7 @@ class RunPage {
     this.status = status;
     if (!this.shown) this.build();
     const { graph, timed, earlier } = runOf(status);
-    const name = status.organization_name ?? status.slug ?? status.id;
+    const name = (isBare(status) ? status.vps?.hostname || status.slug : status.organization_name ?? status.slug) ?? status.id;
     document.title = `${name}: ${instanceState(status).label} · Slipway`;
     setText(this.head.title, name);
     updateChip(this.head.chip, instanceState(status));
@@ -116,21 +116,24 @@ class RunPage {
   }
 
   headLinks(status) {
-    const fqdn = status.fqdn ?? status.assigned_subdomain ?? status.access_url?.replace(/^https?:\/\//, "") ?? status.slug;
+    const bare = isBare(status);
+    const fqdn = status.fqdn || (bare ? status.vps?.ip || "No address yet" : status.access_url?.replace(/^https?:\/\//, "") || status.slug);
     const text = JSON.stringify([fqdn, status.access_url, status.temporal_url, status.phase, status.vps, status.tier, status.price_cents_month, decisions(status)]);
     if (text === this.shownHead) return;
     this.shownHead = text;
-    const up = status.access_url && !ENDED.has(status.phase) && status.status === "active";
+    const up = status.access_url && !bare && !ENDED.has(status.phase) && status.status === "active";
     replace(this.head.url, up ? h("a", { href: status.access_url, target: "_blank", rel: "noopener noreferrer" }, status.access_url) : h("span", { class: "muted" }, fqdn));
     const fact = (label, value) => value && h("div", {}, h("dt", {}, label), value instanceof Node ? value : h("dd", {}, value));
     const server = status.vps?.name ?? status.vps?.vps_name;
     const ip = status.vps?.ip ?? status.vps?.vps_ip;
-    replace(this.head.facts, fact("Elapsed", this.head.elapsed), fact("Phase", words(status.phase)), fact("Model", `${words(status.deployment_type)}, ${status.tier}`),
-      fact("Server", server && [server, ip].filter(Boolean).join(", ")), fact("Price", status.price_cents_month ? `${money(status.price_cents_month, status.currency)} / month` : null), fact("Ordered", dateTime(status.created_at)));
+    replace(this.head.facts, fact("Elapsed", this.head.elapsed), fact("Phase", words(status.phase)), fact("Model", bare ? modelName(status.deployment_type) : `${modelName(status.deployment_type)}, ${status.tier}`),
+      bare && fact("For", status.organization_name), bare && fact("Size", [status.vps?.product_name, status.vps?.location].filter(Boolean).join(", ")),
+      fact("Server", server && h("dd", {}, h("a", { href: `#/servers/${status.vps.id}` }, server), ip && `, ${ip}`)), fact("Price", status.price_cents_month ? `${money(status.price_cents_month, status.currency)} / month` : null), fact("Ordered", dateTime(status.created_at)));
     const allowed = decisions(status);
     const focused = document.activeElement;
     replace(this.head.actions,
       up && button("Open application", { kind: "primary", symbol: "open", href: status.access_url, external: true, testid: "open-app" }),
+      bare && status.vps && button("The server", { kind: "primary", symbol: "server", href: `#/servers/${status.vps.id}`, testid: "open-server" }),
       status.temporal_url && button("Workflow", { symbol: "open", href: status.temporal_url, external: true, testid: "open-temporal", title: "This run in Temporal's web page" }),
       allowed.rollBack && this.decide.rollBack, allowed.cancel && this.decide.cancel, allowed.terminate && this.decide.terminate);
     if (this.head.actions.contains(focused)) focused.focus({ preventScroll: true });
@@ -180,7 +183,7 @@ class RunPage {
       if (this.states.size && before !== step.state && step.state !== "pending") news.push(`${step.title}: ${stepState(step.state).label}`);
     }
     const overall = instanceState(status).label;
-    if (this.overall && this.overall !== overall) news.push(`Instance: ${overall}`);
+    if (this.overall && this.overall !== overall) news.push(`${isBare(status) ? "Server" : "Instance"}: ${overall}`);
     this.overall = overall;
     this.states = new Map(steps.map((step) => [step.name, step.state]));
     if (news.length) announce(news.join(". "));
