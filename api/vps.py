@@ -24,7 +24,8 @@ from api.errors import ApiError, not_found
 from api.idempotency import REPLAYED, claimed
 from api.provider_accounts import account_for
 from api.services import Principal, Services
-from api.starting import look, start_action, start_ordered, start_termination
+from api.starting import look, run_handle, start_action, start_ordered, start_termination
+from api.temporal_link import answered
 from api.vps_examples import BEGUN, CREATED, DELETED, ORDER, READ, REBOOT
 from api.vps_schemas import ACTIONS, DELETE, ONLY_AT, AskAction, CreateServer
 from api.vps_view import acted, shown
@@ -45,7 +46,8 @@ from domain.servers import (
     ProviderType,
     ServerOptions,
 )
-from domain.statuses import DeploymentStatus, DeploymentType, Lifecycle, PowerState, Role, Tier
+from domain.starting import RPC_TIMEOUT
+from domain.statuses import DeploymentStatus, DeploymentType, Lifecycle, Phase, PowerState, Role, Tier
 
 router = APIRouter(prefix="/api/vps", tags=["servers"])
 
@@ -290,8 +292,12 @@ async def _delete(held: Services, principal: Principal, found: Owned) -> None:
     run = found.deployment
     if found.vps.lifecycle == Lifecycle.TERMINATED:
         raise ApiError(ErrorCode.CONFLICT, "The server is deleted already.")
-    if run.phase not in ("active", "terminating"):
-        raise ApiError(ErrorCode.CONFLICT, "The server is being made; cancel its run, or wait until it stands.")
+    if run.phase == Phase.RUNNING:  # also where its run waits for somebody: what was ordered is taken back
+        async with answered():
+            await (await run_handle(held, run.id, terminating=False)).cancel(rpc_timeout=RPC_TIMEOUT)
+        return
+    if run.phase not in (Phase.ACTIVE, Phase.TERMINATING):
+        raise ApiError(ErrorCode.CONFLICT, "The server is being taken back already.")
     await start_termination(held, TerminationOrder(
         deployment_id=str(run.id), slug=run.slug, fqdn="", reason="deleted by request",
         requested_by=principal.username, inputs=RunInputs.model_validate(run.inputs),

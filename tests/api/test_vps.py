@@ -366,6 +366,16 @@ class TestActing:
         assert order.deployment_type is DeploymentType.SERVER
         assert (await world.audit("server.action"))[-1].details["asked"] == "delete"
 
+    async def test_a_customer_may_take_back_what_is_still_being_made(self, world: World) -> None:
+        await customer(world)
+        instance = await ordered(world)
+        answer = await world.client.delete(f"{URL}/{instance['id']}")
+        assert answer.status_code == 202
+        assert world.temporal.cancelled == [f"provision/{instance['deployment_id']}"]
+        await world.set_row(instance["deployment_id"], phase="rolling_back")
+        again = await world.client.delete(f"{URL}/{instance['id']}")
+        assert (again.status_code, again.json()["code"]) == (409, "CONFLICT")
+
     async def test_a_server_with_an_application_is_not_deleted_here(self, world: World) -> None:
         server = await world.server(is_shared=False, max_organizations=1)
         made = await world.create()
