@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -67,7 +68,7 @@ async def _bare(session: AsyncSession, deps: Deps, cloud: Cloud, vps: VpsInstanc
     data = await secrets.read(session, deps.keys, USER_DATA, vps_id=vps.id) or ""
     answers = await secrets.read(session, deps.keys, STACKSCRIPT_DATA, vps_id=vps.id)
     if password is not None and not cloud.takes_root_password:
-        data = with_root_password(data, password)
+        data = await asyncio.to_thread(with_root_password, data, password)  # a hash takes a while
     # Validated anew: the password is a SecretStr from here on.
     return ServerOrder.model_validate({
         **order.model_dump(), **options.model_dump(), "user_data": data,

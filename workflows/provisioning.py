@@ -111,16 +111,18 @@ class Provisioning(OperatedRun):
         await self.effect(ServerActivities.create_server, self._call())
 
     async def _where_there_is_room(self, ask: Callable[[], Awaitable[None]]) -> None:
-        """Ask, and where a cloud has no room, ask the next place that the order names."""
+        """Ask, and where a cloud has no room, ask the next place that the order names: for its price first."""
+        priced = True
         while True:
             try:
+                if not priced:
+                    await self._quote()
                 return await ask()
             except ActivityError as error:
                 if describe(error)[0] != Trouble.QUOTA_EXCEEDED or not self.inputs.fallbacks:
                     raise
                 await self._move(describe(error)[1])
-                if ask != self._quote:
-                    await self._quote()
+                priced = ask == self._quote
 
     async def _move(self, why: str) -> None:
         there, *others = self.inputs.fallbacks

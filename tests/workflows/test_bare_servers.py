@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from sqlalchemy import select
 from temporalio.client import Client, WorkflowFailureError
+from temporalio.exceptions import ApplicationError
 
 from db.models import DeploymentEvent, ServerIntent
 from db.queries import intents
@@ -77,6 +78,20 @@ class TestRoomElsewhere:
         order = await world.order("moves2", inputs=RunInputs(fallbacks=ELSEWHERE))
         await (await world.start(client, order)).result()
         assert world.count["create_server"] == 1
+
+    async def test_a_place_that_is_full_by_the_time_it_is_asked_is_passed_by(
+        self, world: World, client: Client
+    ) -> None:
+        world.fail("create_server", "QuotaExceeded", times=1)
+        # The first place's price, then the second one's, which has no room either.
+        world.scripts["quote_server"] = lambda call: (
+            ApplicationError("sold out", type="QuotaExceeded", non_retryable=True) if call == 2 else None)  # fmt: skip
+        places = [*ELSEWHERE, Placement(provider="transip", availability_zone="rtm0")]
+        order = await world.order("third", inputs=RunInputs(fallbacks=places))
+        await (await world.start(client, order)).result()
+        last = world.inputs["create_server"]
+        assert (last.provider, last.availability_zone) == ("transip", "rtm0")
+        assert world.count["create_server"] == 2
 
     async def test_without_another_place_it_waits_for_an_operator(self, world: World, client: Client) -> None:
         world.fail("create_server", "QuotaExceeded")
