@@ -21,6 +21,7 @@ from db.session import Database
 from domain.config import RunConfig
 from domain.offers import Offer, OffersCall
 from providers.cloud.base import Image, Region, Size
+from tests.clouds import FixedClouds
 from tests.offering import account, change, keep, kept
 from tests.sandbox.transip.emulator import Emulator, emulator, until
 
@@ -33,7 +34,7 @@ class Stall:
     def __init__(self, db: Database, keys: KeyRing, cloud: Emulator, ref: uuid.UUID) -> None:
         self.db, self.cloud, self.ref = db, cloud, ref
         deps = Deps(
-            config=RunConfig(base_domain="slipway.test"), db=db, keys=keys, clouds={"transip": cloud.client()},
+            config=RunConfig(base_domain="slipway.test"), db=db, keys=keys, clouds=FixedClouds(transip=cloud.client()),
             dns=None, acme=None, blueprints=None,  # type: ignore[arg-type] - no such calls here
         )  # fmt: skip
         self.read_offers = OfferActivities(deps).read_offers

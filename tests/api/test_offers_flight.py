@@ -27,6 +27,7 @@ from temporal import sandbox_runner
 from tests.api.conftest import MakeWorld
 from tests.api.test_offers import ask
 from tests.api.world import SECRET_KEYS, World, make_settings
+from tests.clouds import FixedClouds
 from tests.conftest import TEMPORAL
 from tests.offering import account, keep, kept
 from tests.sandbox.transip.emulator import Emulator, emulator, until
@@ -71,7 +72,7 @@ async def cloud(replicas: list[World], engine: Client, tmp_path: Path) -> AsyncI
     async with emulator(tmp_path / "cloud") as running, contextlib.AsyncExitStack() as stack:
         deps = Deps(
             config=RunConfig(base_domain="slipway.test"), db=replicas[0].db, keys=KeyRing.parse(SECRET_KEYS),
-            clouds={"transip": running.client()}, dns=None, acme=None, blueprints=None,  # type: ignore[arg-type]
+            clouds=FixedClouds(transip=running.client()), dns=None, acme=None, blueprints=None,  # type: ignore[arg-type]
         )  # fmt: skip
         activities = [OfferActivities(deps).read_offers]
         for worker in (

@@ -50,7 +50,7 @@ def test_no_trouble_signs_a_user_out() -> None:
         told = from_failure(failed(ApplicationError("no", type=trouble)), "linode")
         assert told.status != 401
         assert told.status < 500 or trouble not in FINAL_TROUBLES or told.code in (
-            ErrorCode.INVALID_CREDENTIALS, ErrorCode.STEP_FAILED)  # fmt: skip
+            ErrorCode.INVALID_CREDENTIALS, ErrorCode.STEP_FAILED) or trouble is Trouble.REFUSED  # fmt: skip
 
 
 @pytest.mark.parametrize(("delay", "seconds"), [(timedelta(seconds=7.2), "8"), (None, "60")])
