@@ -188,11 +188,13 @@ class TestRemoving:
             )
             assert vps.provider_id == row.id
             removal = asyncio.create_task(remove())
-            async with db.begin() as other:
-                waiting = select(func.count()).select_from(text("pg_stat_activity")).where(
-                    text("wait_event_type = 'Lock' and datname = current_database()"))  # fmt: skip
-                while not (await other.execute(waiting)).scalar_one():
-                    await asyncio.sleep(0.01)
+            waiting = select(func.count()).select_from(text("pg_stat_activity")).where(
+                text("wait_event_type = 'Lock' and datname = current_database()"))  # fmt: skip
+            while True:
+                async with db.begin() as other:  # within one transaction every look shows the same
+                    if (await other.execute(waiting)).scalar_one():
+                        break
+                await asyncio.sleep(0.01)
         assert await removal == "refused"
 
 
