@@ -11,7 +11,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,31 @@ SLIPWAY = [sys.executable, "-m", "cli"]
 PATIENCE = 240  # seconds a provisioning may take here before a test gives up
 
 
+class SignedIn(httpx.Auth):
+    """Signs in anew where the token has run out: a slow machine's tests last longer than a token."""
+
+    requires_response_body = True
+
+    def __init__(self, details: dict[str, Any]) -> None:
+        self._details = details
+        self.token = ""
+
+    def login(self) -> httpx.Request:
+        given = {name: self._details[name] for name in ("username", "password")}
+        return httpx.Request("POST", f"{self._details['api']}/api/auth/login", json=given)
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers["Authorization"] = f"Bearer {self.token}"
+        answer = yield request
+        if answer.status_code == 401:
+            told = yield self.login()
+            if not told.is_success:
+                return  # the first answer stands
+            self.token = told.json()["access_token"]
+            request.headers["Authorization"] = f"Bearer {self.token}"
+            yield request
+
+
 class Running:
     """A running stack. Everything is asked of the public API."""
 
@@ -31,16 +56,10 @@ class Running:
         self.state = state
         self.environment = environment
         self.details: dict[str, Any] = json.loads((state / "up.json").read_text())
-        self.http = httpx.Client(base_url=self.details["api"], trust_env=False, timeout=30)
+        self.auth = SignedIn(self.details)
+        self.http = httpx.Client(base_url=self.details["api"], trust_env=False, timeout=30, auth=self.auth)
         self.sandbox = httpx.Client(base_url=self.details["sandbox"], trust_env=False, timeout=30)
-        self.sign_in()
-
-    def sign_in(self) -> None:
-        answer = self.http.post(
-            "/api/auth/login", json={"username": self.details["username"], "password": self.details["password"]}
-        )
-        answer.raise_for_status()
-        self.http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        self.http.get("/api/auth/me").raise_for_status()
 
     # ---- the API
 
@@ -58,9 +77,6 @@ class Running:
         for _ in range(60):  # the API itself may just have been killed
             with contextlib.suppress(httpx.TransportError):
                 answer = self.http.get(f"/api/portal/instances/{deployment}/status")
-                if answer.status_code == 401:
-                    self.sign_in()
-                    continue
                 if answer.status_code < 500:
                     answer.raise_for_status()
                     return dict(answer.json())

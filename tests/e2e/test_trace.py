@@ -78,7 +78,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
 
 def read_events(stack: Running, deployment: str) -> str:
     """Follow the event stream as a browser does, whose EventSource can only put its token into the address."""
-    token = stack.http.headers["Authorization"].removeprefix("Bearer ")
+    token = stack.auth.token
     address = f"{stack.details['api']}/api/portal/instances/{deployment}/events"
     assert httpx.get(address, params={"access_token": token}, trust_env=False, timeout=30).status_code == 200
     return token

@@ -66,9 +66,7 @@ class Order:
         while True:
             with contextlib.suppress(httpx.TransportError):
                 answer = self.stack.http.request(method, path, json=body, headers=headers)
-                if answer.status_code == 401:
-                    self.stack.sign_in()
-                elif answer.status_code < 500 and answer.status_code != 429:
+                if answer.status_code < 500 and answer.status_code != 429:
                     return answer
             if time.monotonic() > deadline:
                 raise Lost(f"the API does not answer {method} {path}")
