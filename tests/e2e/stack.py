@@ -38,7 +38,8 @@ class SignedIn(httpx.Auth):
         return httpx.Request("POST", f"{self._details['api']}/api/auth/login", json=given)
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        request.headers["Authorization"] = f"Bearer {self.token}"
+        if self.token:
+            request.headers["Authorization"] = f"Bearer {self.token}"
         answer = yield request
         if answer.status_code == 401:
             told = yield self.login()
