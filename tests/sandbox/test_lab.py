@@ -57,16 +57,17 @@ def running(spec: ServiceSpec) -> Iterator[None]:
         server.wait()
 
 
+OURS = "http://mine.example/debian"  # a reserved name: no real mirror is named anywhere (RFC 2606)
+OTHER = "http://other.example/tools"
+
+
 class TestMirror:
     @pytest.mark.parametrize(
         ("name", "text"),
         [
-            ("sources.list", "deb [arch=amd64] http://127.0.0.1:3142/debian trixie main\n"),
-            ("sources.list.d/debian.sources", "Types: deb\nURIs: http://127.0.0.1:3142/debian\nSuites: trixie\n"),
-            (
-                "sources.list.d/more.list",
-                "deb http://127.0.0.1:3143/tools x y\ndeb http://127.0.0.1:3142/debian/ x main\n",
-            ),
+            ("sources.list", "deb [arch=amd64] {OURS} trixie main\n"),
+            ("sources.list.d/debian.sources", "Types: deb\nURIs: {OURS}\nSuites: trixie\n"),
+            ("sources.list.d/more.list", "deb {OTHER} x y\ndeb {OURS}/ x main\n"),
         ],
     )
     def test_is_read_from_the_machines_own_sources(
@@ -74,12 +75,12 @@ class TestMirror:
     ) -> None:
         monkeypatch.delenv("SLIPWAY_LAB_MIRROR", raising=False)
         (tmp_path / "sources.list.d").mkdir()
-        (tmp_path / name).write_text(text)
-        assert debian.mirror(tmp_path).rstrip("/") == "http://127.0.0.1:3142/debian"
+        (tmp_path / name).write_text(text.format(OURS=OURS, OTHER=OTHER))
+        assert debian.mirror(tmp_path).rstrip("/") == OURS
 
     def test_the_environment_decides_where_there_is_none(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("SLIPWAY_LAB_MIRROR", "http://mine.example/debian")
-        assert debian.mirror(tmp_path) == "http://mine.example/debian"
+        monkeypatch.setenv("SLIPWAY_LAB_MIRROR", OURS)
+        assert debian.mirror(tmp_path) == OURS
         monkeypatch.delenv("SLIPWAY_LAB_MIRROR")
         with pytest.raises(RuntimeError, match="SLIPWAY_LAB_MIRROR"):
             debian.mirror(tmp_path)
