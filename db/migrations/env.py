@@ -6,8 +6,10 @@ from sqlalchemy import create_engine, pool
 from db.base import Base
 from db.models import Deployment
 from db.models_inventory import CloudResource
+from db.models_mail import OutgoingMail
+from db.models_shop import Product
 
-_ = (Deployment, CloudResource)  # their modules add tables to the same metadata
+_ = (Deployment, CloudResource, OutgoingMail, Product)  # their modules add tables to the same metadata
 
 config = context.config
 
