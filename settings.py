@@ -129,6 +129,14 @@ class Settings(BaseSettings):
     acme_ca_file: Path | None = None  # trust for the CA's own API (Pebble)
     tls_trust_file: Path | None = None  # roots the outside probe trusts; empty means the system's
 
+    # ---- mail that goes out
+    smtp_host: str | None = None  # without one mails wait for an hour, and then say so on their rows
+    smtp_port: int = 587
+    smtp_user: str | None = None
+    smtp_password: SecretStr | None = None
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    mail_from: str = "slipway@localhost"
+
     # ---- telemetry
     otel_exporter_otlp_endpoint: str | None = None
     otel_service_name: str = "slipway"

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from providers.acme.client import AcmeClient
     from providers.dns.powerdns import PowerDNS
     from providers.hosts.blueprints import Blueprints
+    from providers.mail.smtp import SmtpClient
 
 
 @dataclass(frozen=True)
@@ -25,3 +26,4 @@ class Deps:
     acme: AcmeClient
     blueprints: Blueprints
     clouds: Clouds
+    mail: SmtpClient | None = None  # None where no mail server is set up

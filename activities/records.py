@@ -19,11 +19,12 @@ from activities._context import Deps
 from activities._errors import mapped
 from db import secrets
 from db.models import Deployment, Secret, VpsInstance
-from db.queries import intents, journal, reservation, servers
+from db.queries import intents, journal, mails, reservation, servers
 from db.queries.runs import DeploymentMissing, RunFacts, load
 from domain import ids
 from domain.errors import Trouble
 from domain.journal import JournalBatch
+from domain.mails import MailEnd
 from domain.provisioning import MoveCall, PlanOrder, Reservation, StepCall
 from domain.servers import ROOT_PASSWORD, STACKSCRIPT_DATA, USER_DATA, ActionEnd
 from domain.statuses import DeploymentType, IntentState, Lifecycle
@@ -216,6 +217,19 @@ class RecordActivities:
         """
         async with self._deps.db.begin() as session:
             await servers.end_action(session, uuid.UUID(end.action_id), "failed", code=end.code, message=end.message)
+
+    @activity.defn
+    @mapped
+    async def end_mail(self, end: MailEnd) -> None:
+        """Write that a mail was given up, and why.
+
+        Effect: state and sentence on the mail's row; its link's token is destroyed.
+        Idempotency: a mail that was sent stays sent.
+        Undo: none.
+        Heartbeat: none, one short transaction.
+        """
+        async with self._deps.db.begin() as session:
+            await mails.failed(session, uuid.UUID(end.mail_id), end.message)
 
 
 def _never_ordered(facts: RunFacts) -> bool:

@@ -13,9 +13,9 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from activities._context import Deps
 from activities._errors import mapped
 from db.models import Deployment
-from db.queries import servers
+from db.queries import mails, servers
 from db.queries.ordering import mark_started, order_of
-from domain.starting import action_start, provisioning_start
+from domain.starting import action_start, mail_start, provisioning_start
 
 GRACE = timedelta(seconds=20)  # the front door starts its own row within moments
 BATCH = 100
@@ -31,9 +31,9 @@ class SweepActivities:
         """Start every run whose row is committed and not known to be started.
 
         Effect: workflows started, started_at written.
-        Idempotency: the workflow id is the deployment's; a run that exists is left alone.
+        Idempotency: the workflow id is the row's; a run that exists is left alone.
         Undo: none.
-        Heartbeat: none, at most a hundred starts.
+        Heartbeat: none, at most a hundred starts of each kind.
         """
         async with self._deps.db.begin() as session:
             rows = (
@@ -51,7 +51,7 @@ class SweepActivities:
                 await client.start_workflow("Provisioning", order, **provisioning_start(order))
             async with self._deps.db.begin() as session:
                 await mark_started(session, uuid.UUID(order.deployment_id))
-        return len(orders) + await self._start_actions()
+        return len(orders) + await self._start_actions() + await self._start_mails()
 
     async def _start_actions(self) -> int:
         async with self._deps.db.begin() as session:
@@ -61,4 +61,14 @@ class SweepActivities:
                 await activity.client().start_workflow("ServerActions", call, **action_start(call))
             async with self._deps.db.begin() as session:
                 await servers.action_started(session, uuid.UUID(call.action_id))
+        return len(calls)
+
+    async def _start_mails(self) -> int:
+        async with self._deps.db.begin() as session:
+            calls = await mails.unstarted(session, datetime.now(UTC) - GRACE, BATCH)
+        for call in calls:
+            with contextlib.suppress(WorkflowAlreadyStartedError):
+                await activity.client().start_workflow("SendMail", call, **mail_start(call))
+            async with self._deps.db.begin() as session:
+                await mails.started(session, uuid.UUID(call.mail_id))
         return len(calls)

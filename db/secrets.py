@@ -91,3 +91,12 @@ async def destroy(
     query = update(Secret).values(ciphertext=None).where(
         Secret.deployment_id == deployment_id if deployment_id is not None else Secret.vps_id == vps_id)  # fmt: skip
     await session.execute(query if purpose is None else query.where(Secret.purpose == purpose))
+
+
+async def destroy_global(session: AsyncSession, purpose: str) -> None:
+    """The same for one that has no owner and is found by its purpose alone."""
+    await session.execute(
+        update(Secret)
+        .where(Secret.purpose == purpose, Secret.deployment_id.is_(None), Secret.vps_id.is_(None))
+        .values(ciphertext=None)
+    )

@@ -8,7 +8,7 @@ import re
 
 RUNS_QUEUE = "runs"  # workflows and the local activities that write rows
 HOSTS_QUEUE = "hosts"  # everything over SSH
-EDGE_QUEUE = "edge"  # DNS, ACME, probes from outside
+EDGE_QUEUE = "edge"  # DNS, ACME, probes from outside, mail
 
 
 def cloud_queue(provider: str) -> str:
@@ -56,6 +56,10 @@ def inventory_workflow_id(provider: str) -> str:
 
 def action_workflow_id(action_id: str) -> str:
     return f"server-action/{action_id}"
+
+
+def mail_workflow_id(mail_id: str) -> str:
+    return f"mail/{mail_id}"
 
 
 def look_workflow_id(vps_id: str) -> str:

@@ -12,6 +12,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
 from domain import ids
 from domain.inventory import SweepCall
+from domain.mails import MailCall
 from domain.offers import OffersCall
 from domain.provisioning import ProvisionOrder, TerminationOrder
 from domain.servers import ActionCall, LookCall
@@ -60,6 +61,18 @@ def action_start(call: ActionCall) -> dict[str, Any]:
         "id_reuse_policy": WorkflowIDReusePolicy.REJECT_DUPLICATE,
         "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
         "static_summary": f"{call.action} of a server at {call.provider}",
+        "rpc_timeout": RPC_TIMEOUT,
+    }
+
+
+def mail_start(call: MailCall) -> dict[str, Any]:
+    """Keyword arguments of Client.start_workflow("SendMail", call, …)."""
+    return {
+        "id": ids.mail_workflow_id(call.mail_id),
+        "task_queue": ids.RUNS_QUEUE,
+        "id_reuse_policy": WorkflowIDReusePolicy.REJECT_DUPLICATE,
+        "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+        "static_summary": f"A mail: {call.template}",
         "rpc_timeout": RPC_TIMEOUT,
     }
 

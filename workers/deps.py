@@ -21,6 +21,7 @@ from providers.acme.client import AcmeClient
 from providers.cloud.registry import CLOUDS
 from providers.dns.powerdns import PowerDNS
 from providers.hosts.blueprints import Blueprints
+from providers.mail.smtp import SmtpClient
 from settings import Settings, read_key
 
 logger = logging.getLogger("slipway.workers")
@@ -72,6 +73,20 @@ async def seed(db: Database, keys: KeyRing, settings: Settings) -> None:
             return
 
 
+def mail_client(settings: Settings) -> SmtpClient | None:
+    if settings.smtp_host is None:
+        return None
+    password = settings.smtp_password
+    return SmtpClient(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        user=settings.smtp_user,
+        password=password.get_secret_value() if password else "",
+        security=settings.smtp_security,
+        sender=settings.mail_from,
+    )
+
+
 @contextlib.asynccontextmanager
 async def make_deps(settings: Settings) -> AsyncIterator[Deps]:
     if settings.secret_keys is None:
@@ -95,6 +110,7 @@ async def make_deps(settings: Settings) -> AsyncIterator[Deps]:
                 settings.acme_directory_url, ca_file=settings.acme_ca_file, email=settings.letsencrypt_email
             ),
             blueprints=Blueprints(settings.blueprints_dir),
+            mail=mail_client(settings),
         )
     finally:
         await book.close()

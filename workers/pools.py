@@ -17,6 +17,7 @@ from activities.certificates import CertificateActivities
 from activities.health import HealthActivities
 from activities.hosts import HostActivities
 from activities.inventory import InventoryActivities
+from activities.mails import MailActivities
 from activities.names import NameActivities
 from activities.offers import OfferActivities
 from activities.records import RecordActivities
@@ -26,6 +27,7 @@ from activities.sweeps import SweepActivities
 from domain import ids
 from domain.servers import SERVED
 from workflows.accounts import AccountCheck
+from workflows.mails import SendMail
 from workflows.offers import ReadOffers
 from workflows.planning import Planning
 from workflows.provisioning import Provisioning
@@ -35,7 +37,7 @@ from workflows.termination import Termination
 
 WORKFLOWS: tuple[type, ...] = (
     Provisioning, Termination, Planning, ServerActions, LookAtServer, ReadOffers, AccountCheck, StartSweep,
-    InventorySweep,
+    InventorySweep, SendMail,
 )  # fmt: skip
 
 
@@ -52,7 +54,7 @@ class Pool:
 def _runs(deps: Deps) -> list[Callable[..., Any]]:
     records, sweeps = RecordActivities(deps), SweepActivities(deps)
     return [records.record, records.reserve, records.move, records.preview,
-            records.activate, records.release, records.end_action,
+            records.activate, records.release, records.end_action, records.end_mail,
             sweeps.start_unstarted]  # fmt: skip
 
 
@@ -73,7 +75,7 @@ def _hosts(deps: Deps) -> list[Callable[..., Any]]:
 def _edge(deps: Deps) -> list[Callable[..., Any]]:
     names, certificates, health = NameActivities(deps), CertificateActivities(deps), HealthActivities(deps)
     return [names.publish_dns, names.withdraw_dns, names.prove_name_absent, certificates.issue_certificate,
-            health.health_check, health.prove_host_silent]  # fmt: skip
+            health.health_check, health.prove_host_silent, MailActivities(deps).send_mail]  # fmt: skip
 
 
 POOLS: dict[str, Pool] = {

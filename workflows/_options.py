@@ -50,6 +50,8 @@ ACTIVITIES: dict[str, Options] = {
     "issue_certificate": Options(EDGE, _s(300), patience=1.5),
     "health_check": Options(EDGE, _s(180)),
     "prove_host_silent": Options(EDGE, _s(120), patience=2),
+    # First tries close together, later ones minutes apart: greylisting takes its time.
+    "send_mail": Options(EDGE, _s(120), patience=6, slowest_retry=_s(180)),
     "await_ssh": Options(HOSTS, _s(60)),
     "set_up_server": Options(HOSTS, _s(900), patience=2),
     "transfer_files": Options(HOSTS, _s(180)),

@@ -27,10 +27,11 @@ from domain.provisioning import (
     TerminationOrder,
 )
 from domain.servers import LookCall, PowerAction
-from domain.starting import action_start, look_start, offers_start, termination_start
+from domain.starting import action_start, look_start, mail_start, offers_start, termination_start
 from domain.statuses import DeploymentType, StepState, Tier
 from tests.workflows.world import World, until_parked
 from workflows.accounts import AccountCheck
+from workflows.mails import SendMail
 from workflows.offers import ReadOffers
 from workflows.planning import Planning
 from workflows.provisioning import Provisioning
@@ -300,6 +301,18 @@ async def offers_read(world: World, client: Client) -> WorkflowHandle[Any, Any]:
     return await ended(await client.start_workflow(ReadOffers.run, call, **offers_start(call)))
 
 
+async def mail_sent(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    world.fail("send_mail", "Transient", times=1, final=False)
+    call = await world.mail()
+    return await ended(await client.start_workflow(SendMail.run, call, **mail_start(call)))
+
+
+async def mail_given_up(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    world.fail("send_mail", "InvalidInput", "the mail server refused the recipient (550)")
+    call = await world.mail()
+    return await ended(await client.start_workflow(SendMail.run, call, **mail_start(call)))
+
+
 async def account_checked(world: World, client: Client) -> WorkflowHandle[Any, Any]:
     call = AccountCall(provider="transip", provider_id="0198c0de-0000-7000-8000-000000000001")
     return await ended(await client.start_workflow(
@@ -315,6 +328,6 @@ STORIES: dict[str, Story] = {
         terminated, terminated_later, terminated_shared, termination_parked,
         planned, planned_on_existing, swept, inventory_swept, offers_read, account_checked,
         bare_server, bare_server_taken_back, bare_server_deleted, moved_elsewhere, action_done, action_failed,
-        looked_at,
+        looked_at, mail_sent, mail_given_up,
     )
 }  # fmt: skip

@@ -21,7 +21,7 @@ from activities.sweeps import SweepActivities
 from db.base import new_id
 from db.keyring import KeyRing
 from db.models import Deployment, Organization, ServerIntent, VpsInstance
-from db.queries import servers
+from db.queries import mails, servers
 from db.queries.reservation import note_price
 from db.queries.runs import load
 from db.session import Database
@@ -29,6 +29,7 @@ from domain import ids
 from domain.accounts import AccountCall, AccountChecked
 from domain.config import RunConfig
 from domain.inventory import SweepCall, SweepOutcome, SweepReport
+from domain.mails import PASSWORD_RESET, MailCall
 from domain.offers import OffersCall
 from domain.provisioning import (
     Absence,
@@ -218,6 +219,12 @@ class World:
         await self._act("issue_certificate", call.inputs)
         return CertificateIssued(certificate_id="c", serial="1", not_after=datetime.now(UTC) + timedelta(days=90))
 
+    @activity.defn
+    async def send_mail(self, call: MailCall) -> None:
+        await self._act("send_mail")
+        async with self.db.begin() as session:
+            await mails.sent(session, uuid.UUID(call.mail_id))
+
     def plain(self) -> list[Callable[..., Any]]:
         names = ("publish_dns", "withdraw_dns", "await_ssh", "transfer_files", "write_env",
                  "start_services", "configure_tls", "run_migrations", "remove_application", "health_check")  # fmt: skip
@@ -236,12 +243,14 @@ class World:
     def workers(self, client: Client, **runs: Any) -> list[Worker]:
         records, sweeps = self.records_class(self.deps), SweepActivities(self.deps)
         rows = [records.record, records.reserve, records.move, records.preview,
-                records.activate, records.release, records.end_action, sweeps.start_unstarted]  # fmt: skip
+                records.activate, records.release, records.end_action, records.end_mail,
+                sweeps.start_unstarted]  # fmt: skip
         remote = [self.quote_server, self.create_server, self.await_server, self.set_up_server, self.destroy_server,
                   self.sweep_inventory, self.send_action, self.await_action, self.look_at_server, self.read_offers,
                   self.validate_account, self.prove_server_absent,
                   self.prove_name_absent,
-                  self.prove_host_silent, self.make_csr, self.issue_certificate, *self.plain()]  # fmt: skip
+                  self.prove_host_silent, self.make_csr, self.issue_certificate, self.send_mail,
+                  *self.plain()]  # fmt: skip
         return [
             Worker(client, task_queue=ids.RUNS_QUEUE, workflows=list(WORKFLOWS), activities=rows,
                    workflow_runner=sandbox_runner(), **runs),
@@ -277,6 +286,13 @@ class World:
             row = await servers.ask(session, vps.id, action, "ada")
         assert row is not None
         return servers.call_of(row, vps.provider_type, vps.provider_id)
+
+    async def mail(self) -> MailCall:
+        """Commit a mail with a link in it, as the front door does."""
+        values = {"name": "Ada", "portal": "https://slipway.test", "minutes": "60"}
+        async with self.db.begin() as session:
+            return await mails.queue(session, self.deps.keys, "ada@example.com", PASSWORD_RESET, values,
+                                     token="t0ken")  # fmt: skip
 
     async def start(self, client: Client, order: ProvisionOrder, **options: Any) -> WorkflowHandle[Provisioning, str]:
         return await client.start_workflow(Provisioning.run, order, **provisioning_start(order) | options)

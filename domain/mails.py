@@ -1,0 +1,22 @@
+"""Mail that goes out: what a run is told of it. Neither the recipient nor a link's token is: they stand on rows."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+PASSWORD_RESET = "password-reset"  # noqa: S105 - the name of a template, and of a link's purpose
+PASSWORD_CHANGED = "password-changed"  # noqa: S105 - the name of a template
+
+
+class MailCall(BaseModel):
+    """Input of the workflow SendMail: the row says the rest."""
+
+    mail_id: str
+    template: str = ""  # for people who read Temporal's list
+
+
+class MailEnd(BaseModel):
+    """Why a mail was given up, in a sentence."""
+
+    mail_id: str
+    message: str
