@@ -38,6 +38,7 @@ from api import (
     offers,
     options,
     pages,
+    password_reset,
     plans,
     providers,
     servers,
@@ -96,8 +97,8 @@ def create_app(
     )
     app.state.services = held
     errors.install(app)
-    for module in (auth, create_instance, instances, events, credentials, commands, servers, plans, offers, vps,
-                   attention, inventory, providers, options, health, pages):  # fmt: skip
+    for module in (auth, password_reset, create_instance, instances, events, credentials, commands, servers, plans,
+                   offers, vps, attention, inventory, providers, options, health, pages):  # fmt: skip
         app.include_router(module.router)
     app.mount("/assets/docs", StaticFiles(directory=pages.API_STATIC), name="docs-assets")
     app.mount("/assets", _Assets(directory=pages.PORTAL_STATIC, check_dir=False), name="assets")

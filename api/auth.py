@@ -14,10 +14,11 @@ from api.errors import ApiError
 from api.schemas import Login, Logout, PasswordChange, Refresh
 from api.services import Principal, Services
 from db.models import User
-from db.queries import audit, tokens
+from db.queries import audit, links, tokens
 from db.queries.audit import Actor
 from db.queries.users import check_password, find_user, set_password
 from domain.errors import ErrorCode
+from domain.mails import PASSWORD_RESET
 
 router = APIRouter(prefix="/api/auth", tags=["auth"])
 
@@ -146,6 +147,7 @@ async def change_password(request: Request, asked: PasswordChange, principal: Si
             )
         await set_password(session, user, new, held.settings.bcrypt_rounds)
         await tokens.revoke_other_families(session, user.id, principal.family_id)
+        await links.end(session, user.id, PASSWORD_RESET)
         await audit.record(session, actor(request, principal), "auth.password", "user", str(user.id))
     held.failures.succeeded(account)
     held.principals.forget(principal.id)

@@ -155,3 +155,12 @@ class Logout(Asked):
 class PasswordChange(Asked):
     current_password: SecretStr = Field(min_length=1, max_length=1024)
     new_password: NewPassword
+
+
+class PasswordForgotten(Asked):
+    email: str = Field(min_length=3, max_length=320)
+
+
+class PasswordReset(Asked):
+    token: SecretStr = Field(min_length=1, max_length=200)
+    new_password: NewPassword

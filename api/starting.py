@@ -20,6 +20,7 @@ from api.services import Services
 from api.temporal_link import CALL_SECONDS, answered
 from db.models import VpsInstance
 from db.models_clouds import ServerAction, ServiceProvider
+from db.queries import mails
 from db.queries.ordering import mark_started
 from db.queries.servers import action_started, call_of
 from domain.accounts import AccountCall, AccountChecked
@@ -32,6 +33,7 @@ from domain.ids import (
     termination_workflow_id,
 )
 from domain.inventory import SweepCall
+from domain.mails import MailCall
 from domain.offers import OffersCall
 from domain.provisioning import Plan, PlanOrder, ProvisionOrder, TerminationOrder
 from domain.servers import LookCall, Seen
@@ -39,6 +41,7 @@ from domain.starting import (
     action_start,
     inventory_start,
     look_start,
+    mail_start,
     offers_start,
     provisioning_start,
     termination_start,
@@ -54,6 +57,7 @@ SERVER_ACTIONS = "ServerActions"
 LOOK_AT_SERVER = "LookAtServer"
 OFFERS = "ReadOffers"
 ACCOUNT_CHECK = "AccountCheck"
+SEND_MAIL = "SendMail"
 
 # A plan asks the cloud for prices; its answer is waited for that long.
 PLAN_SECONDS = 20
@@ -126,6 +130,20 @@ async def start_action(services: Services, action: ServerAction, server: VpsInst
     except ApiError as error:
         services.metrics.starts_failed.inc()
         log.warning("action not started yet", extra={"action_id": call.action_id, "reason": error.message})
+
+
+async def start_mail(services: Services, call: MailCall) -> None:
+    """Start the sending of a committed row. What fails here, the sweep of unstarted rows does."""
+    try:
+        async with answered():
+            client = await services.temporal.client()
+            with contextlib.suppress(WorkflowAlreadyStartedError):
+                await client.start_workflow(SEND_MAIL, call, **mail_start(call))
+        async with services.db.begin() as session:
+            await mails.started(session, uuid.UUID(call.mail_id))
+    except ApiError as error:
+        services.metrics.starts_failed.inc()
+        log.warning("mail not started yet", extra={"mail_id": call.mail_id, "reason": error.message})
 
 
 async def look(services: Services, call: LookCall) -> Seen:

@@ -94,3 +94,12 @@ async def forget_expired(session: AsyncSession, user_id: uuid.UUID) -> None:
             RefreshToken.user_id == user_id, RefreshToken.expires_at < datetime.now(UTC) - timedelta(days=1)
         )
     )
+
+
+async def revoke_all(session: AsyncSession, user_id: uuid.UUID) -> None:
+    """Every session of the user ends."""
+    await session.execute(
+        update(RefreshToken)
+        .where(RefreshToken.user_id == user_id, RefreshToken.revoked_at.is_(None))
+        .values(revoked_at=datetime.now(UTC))
+    )

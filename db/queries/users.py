@@ -90,6 +90,13 @@ async def find_user(session: AsyncSession, login: str) -> User | None:
     return rows.first()
 
 
+async def find_by_email(session: AsyncSession, email: str, *, lock: bool = False) -> User | None:
+    """By e-mail alone, whatever the case. None where two accounts differ by case only: neither is meant for certain."""
+    query = select(User).where(func.lower(User.email) == email.casefold()).limit(2)
+    rows = (await session.execute(query.with_for_update() if lock else query)).scalars().all()
+    return rows[0] if len(rows) == 1 else None
+
+
 async def set_password(session: AsyncSession, user: User, password: str, rounds: int) -> None:
     user.password_hash = await hash_password(password, rounds)
     user.must_change_password = False
