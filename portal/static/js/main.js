@@ -13,6 +13,7 @@ import { newInstanceView } from "./views/newinstance.js";
 import { newServerView } from "./views/newserver.js";
 import { passwordView } from "./views/password.js";
 import { providersView } from "./views/providers.js";
+import { forgotView, resetView } from "./views/reset.js";
 import { runView } from "./views/run.js";
 import { serverView } from "./views/server.js";
 import { serversView } from "./views/servers.js";
@@ -32,6 +33,9 @@ route("/providers", providersView);
 route("/password", () => passwordView({ forced: false, done: () => go("/") }));
 
 function pick(path, context) {
+  // Whoever follows a link from a mail chooses a password, whoever is signed in here.
+  if (path === "/reset") return resetView({ token: context.query.token ?? "" });
+  if (!session.user() && path === "/forgot") return forgotView();
   if (!session.user()) return signInView({ expired, done: () => { expired = false; } });
   if (session.user().must_change_password) return passwordView({ forced: true, done: () => {} });
   const found = match(path);

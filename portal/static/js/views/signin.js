@@ -36,7 +36,8 @@ export function signInView({ expired, done }) {
   } } },
     brand(), h("h1", { tabindex: "-1" }, "Sign in"),
     expired && notice("warn", "clock", "Your session has ended. Sign in to go on where you were."),
-    problem, name.element, password.element, submit, h("div", { class: "sign-in-foot" }, themeButton()));
+    problem, name.element, password.element, submit,
+    h("a", { class: "small", href: "#/forgot", testid: "forgot" }, "Forgotten your password?"), h("div", { class: "sign-in-foot" }, themeButton()));
   return {
     title: "Sign in", bare: true, focus: name.control,
     element: h("div", { class: "sign-in" },
