@@ -22,8 +22,9 @@ NEW = "three unrelated words"
 async def mailed(harbour: Harbour) -> str:
     """The token that the newest mail to the harbour's user carries."""
     async with harbour.world.db.begin() as session:
-        query = select(OutgoingMail).where(OutgoingMail.template == PASSWORD_RESET,
-                                           OutgoingMail.recipient == f"{harbour.world.username}@example.com")  # fmt: skip
+        query = select(OutgoingMail).filter_by(
+            template=PASSWORD_RESET, recipient=f"{harbour.world.username}@example.com"
+        )
         mail = (await session.execute(query)).scalar_one()
         token = await mails.token_of(session, harbour.world.app.state.services.keys, mail.id)
     assert token is not None
