@@ -113,6 +113,8 @@ const get = async (path, signal) => (await call("GET", path, { signal })).data;
 const post = async (path, body = {}, headers = {}) => (await call("POST", path, { body, headers })).data;
 const instance = (id) => `/api/portal/instances/${encodeURIComponent(id)}`;
 const vps = (id) => `/api/vps/${encodeURIComponent(id)}`;
+const user = (id) => `/api/users/${encodeURIComponent(id)}`;
+const product = (id) => `/api/products/${encodeURIComponent(id)}`;
 const provider = (id) => `/api/admin/providers/${encodeURIComponent(id)}`;
 
 export const api = {
@@ -134,6 +136,18 @@ export const api = {
   changeProvider: async (id, changes) => (await call("PUT", provider(id), { body: changes })).data,
   removeProvider: async (id) => (await call("DELETE", provider(id))).data,
   validateProvider: (id) => post(`${provider(id)}/validate`),
+  users: (filters, signal) => get(`/api/users${query(filters)}`, signal),
+  userStats: (signal) => get("/api/users/stats", signal),
+  createUser: (values) => post("/api/users", values),
+  changeUser: async (id, values) => (await call("PUT", user(id), { body: values })).data,
+  switchUser: async (id, status) => (await call("PATCH", `${user(id)}/status`, { body: { status } })).data,
+  removeUser: async (id) => (await call("DELETE", user(id))).data,
+  bulkUsers: async (values) => (await post("/api/users/bulk", values)).results,
+  audit: (filters, signal) => get(`/api/audit${query(filters)}`, signal),
+  products: (filters, signal) => get(`/api/products${query(filters)}`, signal),
+  createProduct: (values) => post("/api/products", values),
+  changeProduct: async (id, values) => (await call("PATCH", product(id), { body: values })).data,
+  retireProduct: async (id) => (await call("DELETE", product(id))).data,
   organizations: async (id, signal) => (await get(`/api/portal/vps/${encodeURIComponent(id)}/organizations`, signal)).organizations ?? [],
   plan: async (order) => (await post("/api/portal/instances?dry_run=true", { ...order, dryRun: true })).plan,
   create: (order, key) => post("/api/portal/instances", order, { "Idempotency-Key": key }),

@@ -39,6 +39,13 @@ export function money(cents, currency) {
   return new Intl.NumberFormat("en-GB", { style: "currency", currency: currency || "EUR" }).format(cents / 100);
 }
 
+// "12.50 EUR", and the way back. Both keep to whole cents and text: 0.1 + 0.2 is not 0.3 in a fraction.
+export const price = (cents, currency) => `${Math.trunc(cents / 100)}.${String(cents % 100).padStart(2, "0")} ${currency}`;
+export function centsOf(text) {
+  const found = /^(\d{1,7})(?:[.,](\d{1,2}))?$/.exec(text.trim());
+  return found ? Number(found[1]) * 100 + Number((found[2] ?? "").padEnd(2, "0")) : null;
+}
+
 // What an hour costs is less than a cent at times.
 export function hourly(amount, currency) {
   if (amount === null || amount === undefined) return "";

@@ -6,18 +6,21 @@ import { failed } from "./components/toast.js";
 import { replace } from "./dom.js";
 import { begin, go, match, place, route } from "./router.js";
 import * as session from "./session.js";
+import { auditView } from "./views/audit.js";
 import { fleetView } from "./views/fleet.js";
 import { inventoryView } from "./views/inventory.js";
 import { missingView } from "./views/missing.js";
 import { newInstanceView } from "./views/newinstance.js";
 import { newServerView } from "./views/newserver.js";
 import { passwordView } from "./views/password.js";
+import { productsView } from "./views/products.js";
 import { providersView } from "./views/providers.js";
 import { forgotView, resetView } from "./views/reset.js";
 import { runView } from "./views/run.js";
 import { serverView } from "./views/server.js";
 import { serversView } from "./views/servers.js";
 import { signInView } from "./views/signin.js";
+import { usersView } from "./views/users.js";
 
 let expired = false;
 let first = true;
@@ -30,6 +33,9 @@ route("/servers/new", newServerView);
 route("/servers/:id", serverView);
 route("/inventory", inventoryView);
 route("/providers", providersView);
+route("/products", productsView);
+route("/users", usersView);
+route("/audit", auditView);
 route("/password", () => passwordView({ forced: false, done: () => go("/") }));
 
 function pick(path, context) {

@@ -2,6 +2,19 @@
 
 export const PASSWORD_RULE = "At least 12 characters, or 8 with upper and lower case, a digit and a symbol.";
 
+const LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz23456789"; // none that looks like another
+
+// Drawn evenly: a number beyond the last whole multiple of the alphabet is drawn again.
+export function newPassword(length = 20) {
+  const limit = 256 - (256 % LETTERS.length);
+  let made = "";
+  while (made.length < length) {
+    const [drawn] = crypto.getRandomValues(new Uint8Array(1));
+    if (drawn < limit) made += LETTERS[drawn % LETTERS.length];
+  }
+  return made;
+}
+
 const KINDS = [/[A-Z]/, /[a-z]/, /[0-9]/, /[^A-Za-z0-9]/];
 
 export function passwordProblem(text) {

@@ -18,6 +18,8 @@ export const user = () => state.user;
 export const mayOperate = () => ["ADMINISTRATOR", "OPERATOR"].includes(state.user?.role);
 export const mayAdminister = () => state.user?.role === "ADMINISTRATOR";
 export const mayOrderServers = () => mayOperate() || state.user?.role === "USER";
+export const mayReadAudit = () => ["ADMINISTRATOR", "SUPPORT"].includes(state.user?.role);
+export const mayReadProducts = () => ["ADMINISTRATOR", "BILLING"].includes(state.user?.role);
 export const maySeeStaffPages = () => state.user?.role !== "USER";
 export const onChange = (listener) => listeners.add(listener);
 const changed = (why) => listeners.forEach((listener) => listener(why));

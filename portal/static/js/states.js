@@ -106,4 +106,14 @@ export const SWEEP = {
 };
 export const resourceState = (name) => RESOURCE[name] ?? entry(name, "idle", "dot");
 export const sweepState = (name) => SWEEP[name] ?? entry(name, "idle", "dot");
+export const ROLES = [["ADMINISTRATOR", "Administrator"], ["OPERATOR", "Operator"], ["BILLING", "Billing"], ["SUPPORT", "Support"], ["USER", "User"]];
+export const roleName = (role) => ROLES.find(([key]) => key === role)?.[1] ?? role;
+
+export const OUTCOME = {
+  ok: entry("Done", "ok", "check"),
+  refused: entry("Refused", "warn", "hand"),
+  unavailable: entry("Could not be done", "bad", "cross"),
+};
+export const outcomeState = (name) => OUTCOME[name] ?? entry(name, "idle", "dot");
+export const productState = (active) => (active ? entry("Offered", "ok", "check") : entry("Retired", "idle", "stop"));
 export const accountState = (active) => (active ? entry("Active", "ok", "check") : entry("Disabled", "idle", "stop"));

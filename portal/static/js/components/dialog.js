@@ -4,8 +4,9 @@ import { h, uid } from "../dom.js";
 import { icon } from "../icons.js";
 import { busy, button, errorText, showError } from "./basics.js";
 
+// `no: null` leaves yes as the only way out, for what cannot be read again.
 // `act` runs on yes and the dialog stays open until it has succeeded; its error is shown inside.
-export function ask({ title, tone = "warn", symbol = "alert", body, yes, kind = "danger solid", ready, act, testid }) {
+export function ask({ title, tone = "warn", symbol = "alert", body, yes, no = "Not now", kind = "danger solid", ready, act, testid }) {
   return new Promise((resolve) => {
     const name = uid("dialog");
     const problem = errorText(uid("problem"));
@@ -26,8 +27,11 @@ export function ask({ title, tone = "warn", symbol = "alert", body, yes, kind = 
     } } },
       h("div", { class: `dialog-head tone-${tone}` }, icon(symbol), h("h2", { id: name }, title)),
       h("div", { class: "dialog-body" }, body, problem),
-      h("div", { class: "dialog-foot" }, button("Not now", { on: { click: () => dialog.close() } }), confirm));
-    const dialog = h("dialog", { class: "dialog", "aria-labelledby": name, testid, on: { close: () => { dialog.remove(); resolve(answer); } } }, form);
+      h("div", { class: "dialog-foot" }, no && button(no, { on: { click: () => dialog.close() } }), confirm));
+    const dialog = h("dialog", { class: "dialog", "aria-labelledby": name, testid, on: {
+      cancel: (event) => { if (!no) event.preventDefault(); },
+      close: () => { dialog.remove(); resolve(answer); },
+    } }, form);
     if (ready) ready((allowed) => { confirm.disabled = !allowed; });
     document.body.append(dialog);
     dialog.showModal();

@@ -3,7 +3,7 @@
 import { h, replace } from "../dom.js";
 import { icon } from "../icons.js";
 import { words } from "../format.js";
-import { mayAdminister, mayOperate, signOut, user } from "../session.js";
+import { mayAdminister, mayOperate, mayReadAudit, mayReadProducts, signOut, user } from "../session.js";
 import { iconButton } from "./basics.js";
 import { themeButton } from "./theme.js";
 import { failed } from "./toast.js";
@@ -19,7 +19,15 @@ export function showShell(path) {
   const link = (target, symbol, label, testid) =>
     h("a", { href: `#${target}`, "aria-current": path === target ? "page" : undefined, title: label, testid }, icon(symbol), h("span", {}, label));
   replace(place, h("div", { class: "shell-in" }, brand(),
-    h("nav", { class: "nav", "aria-label": "Main" }, link("/", "anchor", "Fleet", "nav-fleet"), link("/servers", "server", "Servers", "nav-servers"), mayAdminister() && link("/inventory", "ledger", "Inventory", "nav-inventory"), mayAdminister() && link("/providers", "cloud", "Providers", "nav-providers"), mayOperate() && link("/new", "add", "New instance", "nav-new")),
+    h("nav", { class: "nav", "aria-label": "Main" },
+      link("/", "anchor", "Fleet", "nav-fleet"),
+      link("/servers", "server", "Servers", "nav-servers"),
+      mayAdminister() && link("/inventory", "ledger", "Inventory", "nav-inventory"),
+      mayAdminister() && link("/providers", "cloud", "Providers", "nav-providers"),
+      mayReadProducts() && link("/products", "tag", "Products", "nav-products"),
+      mayAdminister() && link("/users", "user", "Users", "nav-users"),
+      mayReadAudit() && link("/audit", "eye", "Audit", "nav-audit"),
+      mayOperate() && link("/new", "add", "New instance", "nav-new")),
     h("div", { class: "who" },
       h("p", { class: "who-name" }, h("b", {}, who.name || who.username), h("span", {}, words(who.role?.toLowerCase()))),
       themeButton(),
