@@ -25,7 +25,9 @@ from temporalio.client import Client
 
 import temporal as engine
 from api import (
+    aliases,
     attention,
+    audit,
     auth,
     commands,
     create_instance,
@@ -40,8 +42,10 @@ from api import (
     pages,
     password_reset,
     plans,
+    products,
     providers,
     servers,
+    users,
     vps,
 )
 from api.failing import Failing
@@ -98,8 +102,10 @@ def create_app(
     app.state.services = held
     errors.install(app)
     for module in (auth, password_reset, create_instance, instances, events, credentials, commands, servers, plans,
-                   offers, vps, attention, inventory, providers, options, health, pages):  # fmt: skip
+                   offers, vps, attention, inventory, providers, products, users, audit, options, health,
+                   pages):  # fmt: skip
         app.include_router(module.router)
+    app.include_router(aliases.router_for([auth.router, users.router, audit.router]))
     app.mount("/assets/docs", StaticFiles(directory=pages.API_STATIC), name="docs-assets")
     app.mount("/assets", _Assets(directory=pages.PORTAL_STATIC, check_dir=False), name="assets")
     # The last one added is met first.
@@ -108,7 +114,7 @@ def create_app(
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID",
                            "X-Request-ID"],
             expose_headers=_EXPOSED,

@@ -8,13 +8,15 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.deps import Held, SignedIn, actor, anonymous, client_ip, unauthenticated
+from api.auditing import audited
+from api.deps import Held, Member, SignedIn, actor, anonymous, client_ip, unauthenticated
 from api.envelope import reply, request_id
 from api.errors import ApiError
 from api.schemas import Login, Logout, PasswordChange, Refresh
+from api.schemas_people import ProfileChange
 from api.services import Principal, Services
 from db.models import User
-from db.queries import audit, links, tokens
+from db.queries import audit, links, people, tokens
 from db.queries.audit import Actor
 from db.queries.users import check_password, find_user, set_password
 from domain.errors import ErrorCode
@@ -117,6 +119,26 @@ async def logout(request: Request, principal: SignedIn, held: Held, asked: Logou
 @router.get("/profile", include_in_schema=False)
 async def me(request: Request, principal: SignedIn) -> Response:
     return reply(request, {"user": _shown(principal)})
+
+
+@router.put("/profile")
+async def change_profile(request: Request, asked: ProfileChange, principal: Member, held: Held) -> Response:
+    """One's own name and e-mail; what is missing stays as it is."""
+    fields = sorted(asked.model_fields_set)
+    async with (
+        audited(held, request, principal, "auth.profile", ("user", str(principal.id)), fields=fields),
+        held.db.begin() as session,
+    ):
+        await people.lock(session)
+        user = await people.get(session, principal.id, locked=True)
+        if user is None:
+            raise unauthenticated(request, "This session has ended; sign in again.")
+        try:
+            await people.change_profile(session, user, name=asked.name, email=asked.email)
+        except people.Taken as taken:
+            raise ApiError(ErrorCode.CONFLICT, "Somebody else has this e-mail.", field=taken.field) from None
+    held.principals.forget(principal.id)
+    return reply(request, {"message": "Profile updated", "user": _shown(user)})
 
 
 @router.post("/password")

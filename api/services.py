@@ -13,6 +13,7 @@ from api.feed import Feed
 from api.metrics import Metrics
 from api.offer_reads import OfferReads
 from api.probe import Probe
+from api.product_cache import ProductCache
 from api.ratelimit import Buckets, Failures
 from api.security import Tokens
 from api.statusview import StatusCache
@@ -86,6 +87,7 @@ class Services:
     statuses: StatusCache = field(default_factory=StatusCache)
     streams: dict[str, int] = field(default_factory=dict)  # open event streams per principal
     offer_reads: OfferReads = field(default_factory=OfferReads)
+    products: ProductCache = field(default_factory=ProductCache)
     decoy_hash: str = ""  # checked for unknown accounts, so that they cost the same
     started_at: float = field(default_factory=time.time)
 
