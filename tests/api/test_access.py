@@ -1,0 +1,61 @@
+"""Every route of the API's own documentation against every role and nobody: no answer is a failure of ours, nobody
+gets in without a token, and the routes about people and the audit log are closed to whom they are not for."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import Any
+
+import pytest
+
+from domain.statuses import Role
+from tests.api.world import World
+
+ADMINISTRATORS = frozenset({Role.ADMINISTRATOR})
+# Whose first segment decides; asked with every method, while other routes are only read.
+CLOSED = {"/api/users": ADMINISTRATORS, "/api/audit": ADMINISTRATORS | {Role.SUPPORT}}
+# Asked by people who have no token yet (an order's options are public), and by machines that watch.
+OPEN = {
+    ("post", "/api/auth/login"), ("post", "/api/auth/refresh"), ("get", "/api/live"), ("get", "/api/ready"),
+    ("get", "/api/health"), ("get", "/metrics"), ("get", "/api/portal/options"),
+}  # fmt: skip
+
+
+async def routes(world: World) -> list[tuple[str, str]]:
+    paths = (await world.client.get("/openapi.json")).json()["paths"]
+    return [(method, path) for path, methods in paths.items() for method in methods]
+
+
+async def ask(world: World, method: str, path: str) -> tuple[int, dict[str, Any]]:
+    where = re.sub(r"\{[^}]*\}", str(uuid.uuid4()), path)
+    answer = await world.client.request(method, where, json=None if method in ("get", "delete") else {})
+    return answer.status_code, answer.json() if answer.content[:1] == b"{" else {}
+
+
+def allowed_at(path: str) -> frozenset[Role]:
+    return next((allowed for prefix, allowed in CLOSED.items() if path.startswith(prefix)), frozenset(Role))
+
+
+async def test_nobody_gets_in_without_a_token(world: World) -> None:
+    found = await routes(world)
+    del world.client.headers["Authorization"]
+    answers = {route: (await ask(world, *route))[0] for route in found}
+    assert set(CLOSED) <= {path for _, path in found}
+    assert {route for route, status in answers.items() if status != 401} == OPEN
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_no_role_meets_a_failure_or_an_open_door(world: World, role: Role) -> None:
+    found = await routes(world)
+    await world.sign_in(role)
+    for method, path in found:
+        guarded = path.startswith(tuple(CLOSED))
+        if method != "get" and not guarded:
+            continue
+        status, told = await ask(world, method, path)
+        assert status < 500, (method, path, told)
+        if role not in allowed_at(path):
+            assert (status, told.get("code")) == (403, "FORBIDDEN"), (method, path)
+        elif guarded:
+            assert status != 403, (method, path)
