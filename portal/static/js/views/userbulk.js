@@ -70,7 +70,7 @@ export class UserBulk {
     const nameOf = (id) => users.find((one) => one.id === id)?.username ?? id;
     replace(this.results, refused.length > 0 && h("div", { class: "card-body" }, notice("warn", "alert",
       h("p", {}, h("b", {}, `${refused.length} of ${results.length} were not changed`)),
-      h("ul", {}, refused.map((one) => h("li", {}, `${nameOf(one.id)}: ${one.message}`))))));
+      h("ul", {}, refused.map((one) => h("li", {}, `${nameOf(one.id)}: ${one.error}`))))));
     if (results.length > refused.length) said(`${results.length - refused.length} of ${results.length} are changed.`);
     await this.reload();
   }
