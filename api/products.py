@@ -77,7 +77,7 @@ async def listed(
 @router.get(f"{WHERE}/{{product_id}}", responses={200: PRODUCT})
 async def single(request: Request, product_id: str, principal: Reader, held: Held) -> Response:
     async with held.db.begin() as session:
-        row = await _found(session, product_id)
+        row = await _found(session, _id(product_id))
         answer: dict[str, object] = {"product": _shown(row, await products.prices_of(session, row))}
     return reply(request, answer)
 
@@ -114,11 +114,12 @@ async def change(
     request: Request, product_id: str, asked: ProductChange, principal: Administrator, held: Held
 ) -> Response:
     """What is missing stays as it is. A price is never changed: it becomes inactive and a new one takes its place."""
+    ref = _id(product_id)
     fields = sorted(asked.model_fields_set)
-    async with audited(held, request, principal, "product.update", ("product", product_id), fields=fields):
+    async with audited(held, request, principal, "product.update", ("product", str(ref)), fields=fields):
         with held.products.writing():
             async with held.db.begin() as session:
-                row = await _found(session, product_id, lock=True)
+                row = await _found(session, ref, lock=True)
                 try:
                     changed = await products.change(
                         session, row, asked.given(), [price.row() for price in asked.prices or ()],
@@ -134,18 +135,25 @@ async def change(
 @router.delete(f"{WHERE}/{{product_id}}")
 async def remove(request: Request, product_id: str, principal: Administrator, held: Held) -> Response:
     """What was sold of it goes on; nobody can buy it any more."""
-    async with audited(held, request, principal, "product.delete", ("product", product_id)):
+    ref = _id(product_id)
+    async with audited(held, request, principal, "product.delete", ("product", str(ref))):
         with held.products.writing():
             async with held.db.begin() as session:
-                await products.remove(session, await _found(session, product_id, lock=True))
+                await products.remove(session, await _found(session, ref, lock=True))
     return reply(request, {"message": "Product deleted successfully"})
 
 
-async def _found(session: AsyncSession, product_id: str, *, lock: bool = False) -> Product:
-    ref: uuid.UUID | None = parsed_id(product_id)
-    row = await products.get(session, ref, lock=lock) if ref is not None else None
+def _id(text: str) -> uuid.UUID:
+    ref = parsed_id(text)
+    if ref is None:
+        raise not_found("product", text)
+    return ref
+
+
+async def _found(session: AsyncSession, ref: uuid.UUID, *, lock: bool = False) -> Product:
+    row = await products.get(session, ref, lock=lock)
     if row is None:
-        raise not_found("product", product_id)
+        raise not_found("product", ref)
     return row
 
 

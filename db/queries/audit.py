@@ -30,7 +30,11 @@ async def record(
     outcome: str = "ok",
     **details: object,
 ) -> None:
-    """One line in the caller's transaction. `outcome`: ok, refused, or unavailable."""
+    """One line in the caller's transaction. `outcome`: ok, refused, or unavailable.
+
+    `target_id` may be what somebody typed into an address: PostgreSQL holds no NUL, and the line must stay.
+    """
+    target_id = target_id.replace("\0", "")
     session.add(
         AuditEntry(id=new_id(), actor=actor.name[:200], role=actor.role, action=action, target_type=target_type,
                    target_id=target_id[:200], outcome=outcome, request_id=actor.request_id, ip=actor.ip[:64],

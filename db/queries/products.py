@@ -107,10 +107,8 @@ async def change(
     changed = [field for field, value in given.items() if value != getattr(row, field)]
     for field in changed:
         setattr(row, field, given[field])
-    replaced = await _replace(
-        session, row, [living.pop(ref) for ref in dict.fromkeys(removed)], living.values(), prices
-    )
-    if replaced:
+    ending = [living.pop(ref) for ref in dict.fromkeys(removed)]
+    if await _replace(session, row, ending, living.values(), prices):
         changed.append("prices")
         row.updated_at = func.now()
     await session.flush()

@@ -110,3 +110,12 @@ async def test_is_for_administrators_and_support(world: World, role: Role, path:
     await world.sign_in(role)
     allowed = role in (Role.ADMINISTRATOR, Role.SUPPORT)
     assert (await world.client.get(path)).status_code == (200 if allowed else 403)
+
+
+async def test_an_id_that_no_text_can_hold_is_not_found_and_audited(world: World) -> None:
+    provider = {"name": uuid.uuid4().hex, "type": "linode", "api_key": "t0ken"}
+    made = (await world.client.post("/api/admin/providers", json=provider)).json()["provider"]["id"]
+    answer = await world.client.delete(f"/api/admin/providers/{made}/plans/%00")
+    assert answer.status_code == 404, answer.text
+    told = await read(world, action="plan.delete", outcome="refused")
+    assert told["entries"][0]["target_id"] == ""
