@@ -18,7 +18,8 @@ CLOSED = {"/api/users": ADMINISTRATORS, "/api/audit": ADMINISTRATORS | {Role.SUP
 # Asked by people who have no token yet (an order's options are public), and by machines that watch.
 OPEN = {
     ("post", "/api/auth/login"), ("post", "/api/auth/refresh"), ("get", "/api/live"), ("get", "/api/ready"),
-    ("get", "/api/health"), ("get", "/metrics"), ("get", "/api/portal/options"),
+    ("get", "/api/health"), ("get", "/metrics"), ("get", "/api/portal/options"), ("get", "/api/public/products"),
+    ("post", "/api/auth/password/forgot"), ("post", "/api/auth/password/reset"),
 }  # fmt: skip
 
 
