@@ -33,4 +33,5 @@ export function showShell(path) {
       themeButton(),
       iconButton("Change password", "key", { href: "#/password" }),
       iconButton("Sign out", "out", { testid: "sign-out", on: { click: () => signOut().catch(failed) } }))));
+  place.querySelector(".nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
