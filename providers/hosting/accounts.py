@@ -16,7 +16,7 @@ WEB_GROUP = "www-data"
 
 
 async def ensure_account(host: Host, account: Account, say: Say) -> bool:
-    """A user without shell or password, and its volume, in which it owns `public`, `private` and `tmp` (R241).
+    """A user without shell or password, and its volume, in which it owns `public`, `private` and `scratch` (R241).
 
     Other accounts cannot enter `public`: it is the user's and, for reading, the web server's group's; the folder above
     is root's, as SFTP's chroot demands. Whether anything changed.

@@ -1,4 +1,4 @@
-"""Back-ups of an account's content: packed on the server, fetched and brought back as a stream, never kept in memory."""
+"""Back-ups of an account's content: packed on the server, fetched and brought back as a stream."""
 
 from __future__ import annotations
 

@@ -152,13 +152,21 @@ def copy_unless_there(source: str, target: str) -> Argv:
 
 def ask(domain: str, path: str = "/") -> Argv:
     """The site's own answer over HTTP on the loopback, its status on a line of its own behind the body."""
-    return ["curl", "--silent", "--show-error", "--max-time", "5", "--noproxy", "*",
-            "--resolve", f"{domain}:80:127.0.0.1", "--write-out", "\\n%{http_code}", f"http://{domain}{path}"]  # fmt: skip
+    here = ["--noproxy", "*", "--resolve", f"{domain}:80:127.0.0.1"]
+    return ["curl", "--silent", "--show-error", "--max-time", "5", *here, "--write-out", "\\n%{http_code}",
+            f"http://{domain}{path}"]  # fmt: skip
 
 
-def sites_naming(domain: str, folders: Sequence[str]) -> Argv:
-    """Files of nginx that name the domain; the exit status is 1 when none does."""
-    return ["grep", "--recursive", "--files-with-matches", "--word-regexp", "--fixed-strings", "--", domain, *folders]
+def served_names(folders: Sequence[str]) -> Argv:
+    """The `server_name` lines of all sites; the exit status is 1 when there is none."""
+    return [
+        "grep",
+        "--recursive",
+        "--no-filename",
+        "--extended-regexp",
+        "^[[:space:]]*server_name[[:space:]]",
+        *folders,
+    ]
 
 
 # ---- back-ups -------------------------------------------------------------------------------------------------------

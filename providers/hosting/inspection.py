@@ -17,7 +17,7 @@ MEGABYTE = 1024 * 1024
 
 
 class Facts(BaseModel, frozen=True):
-    """`foreign`: a user of that name that is not ours. Megabytes are of 2^20 bytes; `quota_mb` is what can be stored."""
+    """`foreign`: a user of that name is not ours. Megabytes are of 2^20 bytes; `quota_mb` is what can be stored."""
 
     state: Literal["absent", "foreign", "incomplete", "suspended", "active"]
     used_mb: float = 0

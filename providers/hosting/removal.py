@@ -73,14 +73,12 @@ async def prove_absent(host: Host, account: Account) -> str:
     paths = (account.home, account.volume, account.mount_file, account.site_file, account.pool_file, account.socket,
              account.keys_file, account.state)  # fmt: skip
     left += [path for path in paths if await host.exists(path)]
-    elsewhere = []
+    listed = await host.run(commands.served_names(NGINX_FOLDERS), check=False, show="nothing")
+    others = {word for line in listed.stdout.splitlines() for word in line.replace(";", " ").split()[1:]}
+    elsewhere = [domain for domain in account.domains if domain in others]
     for domain in account.domains:
         status, _ = await sites.answer(host, domain)
-        if not status:
-            continue
-        if (await host.run(commands.sites_naming(domain, NGINX_FOLDERS), check=False, show="command")).ok:
-            elsewhere.append(domain)
-        else:
+        if status and domain not in others:
             left.append(f"an answer ({status}) for {domain}")
     if left:
         raise StillPresent(f"of the account {account.account_id} there is still: {', '.join(left)}")

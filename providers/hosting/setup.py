@@ -22,10 +22,9 @@ async def set_up(host: Host, say: Say, *, patience: float = 120) -> SetUp:
     Errors: InvalidInput (not Debian 13), NotReady, Transient, HostUnreachable, CommandFailed, DiskFull, Unhealthy.
     """
     version = setup_files.version()
-    if version_in(await host.read(setup_files.MARKER)) == version:
-        if (await host.run(general.unit_states(setup_files.UNITS), check=False, show="command")).ok:
-            await say(f"Web server: already present (version {version})")
-            return SetUp(True, version)
+    if await _done_before(host, version):
+        await say(f"Web server: already present (version {version})")
+        return SetUp(True, version)
     await packages.wait_for_cloud_init(host, say)
     await _check_system(host)
     await packages.install(host, setup_files.PACKAGES, setup_files.WANTED_PACKAGES, say, patience=patience)
@@ -39,6 +38,12 @@ async def set_up(host: Host, say: Say, *, patience: float = 120) -> SetUp:
     await host.put(setup_files.MARKER, json.dumps({"version": version, "by": "slipway"}) + "\n", mode=0o644)
     await say(f"Web server set up (version {version})")
     return SetUp(False, version)
+
+
+async def _done_before(host: Host, version: str) -> bool:
+    if version_in(await host.read(setup_files.MARKER)) != version:
+        return False
+    return (await host.run(general.unit_states(setup_files.UNITS), check=False, show="command")).ok
 
 
 async def _check_system(host: Host) -> None:

@@ -30,7 +30,7 @@ def image_mb(quota_mb: int) -> int:
 
 
 def mount_unit(account: Account) -> str:
-    """A systemd mount unit: the volume is back before the web server after a reboot, and one bad volume stops no boot."""
+    """A mount unit: after a reboot the volume is back before the web server, and a damaged one stops no boot."""
     return f"""\
 # {account.mark}
 [Unit]
