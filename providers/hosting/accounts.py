@@ -33,7 +33,7 @@ async def ensure_account(host: Host, account: Account, say: Say) -> bool:
         changed = await volumes.ensure_volume(host, account, say)
         user = account.system_user
         await host.run(
-            general.make_directories([account.home], mode="0711", owner="root", group="root"), show="command"
+            general.make_directories([account.home], mode="0755", owner="root", group="root"), show="command"
         )
         for path, mode, group in (
             (account.public, "0750", WEB_GROUP),

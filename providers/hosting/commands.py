@@ -159,14 +159,7 @@ def ask(domain: str, path: str = "/") -> Argv:
 
 def served_names(folders: Sequence[str]) -> Argv:
     """The `server_name` lines of all sites; the exit status is 1 when there is none."""
-    return [
-        "grep",
-        "--recursive",
-        "--no-filename",
-        "--extended-regexp",
-        "^[[:space:]]*server_name[[:space:]]",
-        *folders,
-    ]
+    return ["grep", "--recursive", "--no-filename", "--word-regexp", "--", "server_name", *folders]
 
 
 # ---- back-ups -------------------------------------------------------------------------------------------------------

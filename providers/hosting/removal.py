@@ -5,6 +5,7 @@ from __future__ import annotations
 from providers.errors import CommandFailed, StillPresent
 from providers.hosting import commands, sites, volumes
 from providers.hosting.account import NGINX_SITES, Account
+from providers.hosting.backups import alone
 from providers.hosting.locks import exclusive
 from providers.hosting.ownership import read_ours, user_exists
 from providers.hosts import commands as general
@@ -21,7 +22,7 @@ async def remove(host: Host, account: Account, say: Say) -> bool:
     The user goes last, since it carries our mark: what a lost connection leaves is still known as ours. A user or file
     of the account's names without the mark is Conflict, before anything is touched. Transient when the volume is busy.
     """
-    async with exclusive(host, f"back-up-{account.system_user}"), exclusive(host):
+    async with alone(host, account), exclusive(host):
         known = await user_exists(host, account)
         for path in (account.site_file, account.pool_file, account.mount_file):
             known |= await read_ours(host, path, account) is not None

@@ -27,7 +27,7 @@ async def set_up(host: Host, say: Say, *, patience: float = 120) -> SetUp:
         return SetUp(True, version)
     await packages.wait_for_cloud_init(host, say)
     await _check_system(host)
-    await packages.install(host, setup_files.PACKAGES, setup_files.WANTED_PACKAGES, say, patience=patience)
+    await packages.install(host, setup_files.PACKAGES, (), say, patience=patience)
     await host.run(commands.make_group(commands.GROUP), show="command")
     for path, mode in setup_files.directories():
         await host.run(general.make_directories([path], mode=mode), show="command")

@@ -10,8 +10,7 @@ from providers.hosting.commands import GROUP
 
 MARKER = f"{STATE}/setup.json"
 PACKAGES = ("nginx", f"php{PHP}-fpm", "openssh-sftp-server", "e2fsprogs", "mount", "procps", "ufw", "openssl",
-            "curl", "ca-certificates")  # fmt: skip
-WANTED_PACKAGES = ("logrotate", "unattended-upgrades")
+            "logrotate", "curl", "ca-certificates")  # fmt: skip
 OPEN_PORTS = (22, 80, 443)
 UNITS = ("nginx.service", f"php{PHP}-fpm.service", "ssh.service")
 
@@ -184,6 +183,6 @@ def configuration() -> dict[str, str]:
 
 def version() -> str:
     """Changes with anything that set-up puts on a host."""
-    parts = [PACKAGES, WANTED_PACKAGES, OPEN_PORTS, UNITS, SSHD, directories(), sorted(daemon_limits().items()),
+    parts = [PACKAGES, OPEN_PORTS, UNITS, SSHD, directories(), sorted(daemon_limits().items()),
              sorted(configuration().items())]  # fmt: skip
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]

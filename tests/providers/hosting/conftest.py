@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -57,7 +58,8 @@ class WebServer:
 
     async def get(self, domain: str, path: str = "/", *, tls: Authority | None = None) -> httpx.Response:
         """As a visitor; no redirect is followed."""
-        scheme, verify = ("https", str(tls.file)) if tls else ("http", True)
+        scheme = "https" if tls else "http"
+        verify = ssl.create_default_context(cafile=tls.file if tls else None)
         async with httpx.AsyncClient(verify=verify, trust_env=False, timeout=10) as client:
             request = client.build_request(
                 "GET",

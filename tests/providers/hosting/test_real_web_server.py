@@ -133,11 +133,13 @@ class TestWalls:
             await write(host, victim, f"{victim.private}/secret.txt", "the secret")
             wanted = [f"{victim.public}/secret.txt", f"{victim.private}/secret.txt", victim.home, "/etc/passwd",
                       spy.key_file, victim.socket]  # fmt: skip
-            script = "<?php foreach ({0} as $p) {{ var_dump(@file_get_contents($p)); var_dump(@scandir($p)); }} ".format(
-                "['" + "','".join(wanted) + "']"
-            ) + "var_dump(function_exists('exec'), @fsockopen('unix://" + victim.socket + "'), @symlink('" + (
-                f"{victim.public}/secret.txt','{spy.public}/link.txt"
-            ) + "'));"  # fmt: skip
+            script = f"""<?php
+                foreach (['{"', '".join(wanted)}'] as $path) {{
+                    var_dump(@file_get_contents($path), @scandir($path));
+                }}
+                var_dump(function_exists('exec'), @fsockopen('unix://{victim.socket}'));
+                var_dump(@symlink('{victim.public}/secret.txt', '{spy.public}/link.txt'));
+            """
             await write(host, spy, f"{spy.public}/spy.php", script)
             shown = (await server.get(spy.domains[0], "/spy.php")).text
             assert set(shown.split()) == {"bool(false)"}
@@ -442,6 +444,7 @@ class TestTheEnd:
                     break
             async with server.enter() as host:
                 await place(server, host, account)
+                await resume(host, account, server.story.say)
             assert (await server.get(account.domains[0])).status_code == 200
         assert limit > 60
         async with server.enter() as host:
