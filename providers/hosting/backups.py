@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from pydantic import BaseModel
 
-from providers.errors import InvalidInput, NotFound, Transient
+from providers.errors import HostUnreachable, InvalidInput, NotFound, Transient
 from providers.hosting import commands
 from providers.hosting.account import Account
 from providers.hosting.locks import exclusive
@@ -143,8 +143,9 @@ async def alone(host: Host, account: Account) -> AsyncIterator[None]:
         try:
             yield
         finally:
-            # Only where it is empty.
-            await host.run(commands.remove_empty(account.backups), check=False, show="command")
+            # Only where it is empty. A lost connection was told already.
+            with contextlib.suppress(HostUnreachable):
+                await host.run(commands.remove_empty(account.backups), check=False, show="command")
 
 
 def _places(account: Account, name: str) -> tuple[str, str]:

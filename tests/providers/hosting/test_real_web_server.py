@@ -144,7 +144,7 @@ class TestWalls:
             shown = (await server.get(spy.domains[0], "/spy.php")).text
             assert set(shown.split()) == {"bool(false)"}
             # The same without PHP's own walls: the system's hold alone.
-            for path in wanted[:3]:
+            for path in (victim.public, victim.private, *wanted[:2]):
                 assert not (await host.run(commands.as_user(spy.system_user, ["ls", path]), check=False)).ok
             await host.run(commands.as_user(spy.system_user, ["ln", "-s", wanted[0], f"{spy.public}/link.txt"]))
             assert (await server.get(spy.domains[0], "/link.txt")).status_code == 403
