@@ -28,7 +28,9 @@ async def ensure_account(host: Host, account: Account, say: Say) -> bool:
         if not known:
             await host.run(commands.add_user(account))
         await say(f"User {account.system_user}: {'already present' if known else 'created'}")
-        await host.run(general.join_group(account.system_user, commands.GROUP), show="command")
+        groups = await host.run(commands.groups_of(account.system_user), show="command")
+        if commands.GROUP not in groups.stdout.split():
+            await host.run(general.join_group(account.system_user, commands.GROUP), show="command")
         await host.run(general.make_directories([account.state], mode="0700"), show="command")
         changed = await volumes.ensure_volume(host, account, say)
         user = account.system_user

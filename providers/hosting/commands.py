@@ -41,6 +41,10 @@ def shadow_entry(user: str) -> Argv:
     return ["getent", "shadow", user]
 
 
+def groups_of(user: str) -> Argv:
+    return ["id", "-nG", user]
+
+
 def add_user(account: Account) -> Argv:
     """One command makes user and mark, so no user of ours is ever without it."""
     return ["useradd", "--no-create-home", "--home-dir", account.home, "--shell", "/usr/sbin/nologin",
@@ -117,8 +121,9 @@ def start_units(names: Sequence[str]) -> Argv:
     return ["systemctl", "start", *names]
 
 
-def disable_units(names: Sequence[str]) -> Argv:
-    return ["systemctl", "disable", *names]
+def enabled_units(names: Sequence[str]) -> Argv:
+    """The exit status is not 0 unless each starts at boot."""
+    return ["systemctl", "is-enabled", "--quiet", *names]
 
 
 def remove_empty(path: str) -> Argv:

@@ -44,8 +44,8 @@ async def remove(host: Host, account: Account, say: Say) -> bool:
 async def _remove_volume(host: Host, account: Account) -> None:
     await volumes.unmount(host, account)
     if await host.exists(account.mount_file):
-        await host.run(commands.disable_units([account.mount_unit]), check=False, show="command")
-        await host.run(general.remove_file(account.mount_file), show="command")
+        for path in (account.mount_link, account.mount_file):
+            await host.run(general.remove_file(path), show="command")
         await host.run(general.reload_units(), show="command")
     if await host.exists(account.home):
         await host.run(commands.remove_empty(account.home), show="command")

@@ -68,7 +68,9 @@ async def _daemons(host: Host, say: Say) -> None:
         # Not reloaded: a limit of open files holds for a process from its start.
         for unit in units:
             await host.run(general.restart_unit(unit), show="command")
-    await host.run(general.enable_units(units), show="command")
+    for unit in units:
+        if not (await host.run(commands.enabled_units([unit]), check=False, show="command")).ok:
+            await host.run(general.enable_units([unit]), show="command", timeout=120)
     states = await host.run(general.unit_states(units), check=False, show="command")
     if not states.ok:
         raise Transient(f"services are not active yet: {' '.join(states.stdout.split())}")

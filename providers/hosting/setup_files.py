@@ -156,6 +156,7 @@ def directories() -> list[tuple[str, str]]:
         (BACKUPS, "0700"),
         (f"{CHALLENGES}/.well-known/acme-challenge", "0755"),
         (NGINX_SITES, "0755"),
+        ("/etc/systemd/system/local-fs.target.wants", "0755"),
         ("/etc/systemd/system/nginx.service.d", "0755"),
         (f"/etc/systemd/system/php{PHP}-fpm.service.d", "0755"),
     ]

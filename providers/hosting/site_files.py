@@ -92,9 +92,8 @@ def _site(account: Account, chain: str | None, suspended: bool, version: str) ->
     content = _SUSPENDED if suspended else _content(account)
     # A suspended site says so on both ports: a redirect would hide it behind a certificate that runs out.
     plain = _SUSPENDED if suspended else _REDIRECT if chain else content
-    text = f"# {account.mark}\n" + _server(
-        account, ["listen 80;", "listen [::]:80;"], _version(version) + _CHALLENGE + plain
-    )
+    both = ["listen 80;", "listen [::]:80;"]
+    text = f"# {account.mark}\n" + _server(account, both, _version(version) + _CHALLENGE + plain)
     if chain:
         tls = ["listen 443 ssl;", "listen [::]:443 ssl;", "http2 on;", f"ssl_certificate {account.chain_file};",
                f"ssl_certificate_key {account.key_file};", "ssl_protocols TLSv1.2 TLSv1.3;",
