@@ -7,11 +7,11 @@ and what is compared with its answers. Every refusal is InvalidDns with a stable
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from pydantic import BaseModel, ConfigDict
 
-from domain.dns_names import InvalidDns, check_record_name
+from domain.dns_names import InvalidDns, check_record_name, inside
 from domain.dns_values import RecordType, plain
 
 MIN_TTL = 60  # seconds
@@ -20,6 +20,8 @@ DEFAULT_TTL = 3600
 MAX_VALUES = 100
 MAX_OCTETS = 16_384  # of a set; an answer is at most 65,535 octets, and carries more than the set
 ALONE = "CNAME"
+GLUE = frozenset({"A", "AAAA"})
+AT_CUT = frozenset({"NS", "DS"})
 WITH_PRIORITY = frozenset({RecordType.MX, RecordType.SRV})
 SERVICE = re.compile(r"_[a-z0-9-]+\._[a-z0-9-]+\..+")  # RFC 2782, RFC 6698 §3
 
@@ -90,13 +92,32 @@ def record_type(text: str) -> RecordType:
         raise InvalidDns("type_unknown", f"{text!r} is not one of the types {known}", field="type") from error
 
 
-def check_together(zone: str, types: Mapping[str, Iterable[str]]) -> None:
-    """Which types stand at each name once everything is done. An alias stands alone (RFC 1034 §3.6.2)."""
-    for name, found in types.items():
-        at_name = set(found) | ({"SOA", "NS"} if name == zone else set())
-        if ALONE in at_name and len(at_name) > 1:
-            others = ", ".join(sorted(at_name - {ALONE}))
+def check_together(zone: str, types: Mapping[str, Iterable[str]], touched: Collection[str] | None = None) -> None:
+    """Which types stand at each name once everything is done. `touched` are the names that change: what is wrong
+    elsewhere was wrong before. An alias stands alone (RFC 1034 §3.6.2); what is given away by NS records is answered by
+    others, so only addresses of its servers may stand there (RFC 1034 §4.2.1)."""
+    there = {name: set(found) | ({"SOA", "NS"} if name == zone else set()) for name, found in types.items()}
+    cuts = {name for name, found in there.items() if "NS" in found and name != zone}
+    for name, found in there.items():
+        cut = next((above for above in reversed(_upwards(name, zone)) if above in cuts), None)
+        if touched is not None and name not in touched and cut not in touched:
+            continue
+        if ALONE in found and len(found) > 1:
+            others = ", ".join(sorted(found - {ALONE}))
             raise InvalidDns("cname_not_alone", f"{name} cannot have a CNAME beside {others}", field="type")
+        hidden = found - GLUE - (AT_CUT if name == cut else set())
+        if cut is not None and hidden:
+            what = ", ".join(sorted(hidden))
+            raise InvalidDns("below_delegation", f"{name} {what} would be hidden: {cut} is given away", field="name")
+
+
+def _upwards(name: str, zone: str) -> list[str]:
+    """The name and those above it, up to the zone's."""
+    found = []
+    while inside(name, zone):
+        found.append(name)
+        name = name.partition(".")[2]
+    return found
 
 
 def _texts(given: RecordInput, type_: RecordType) -> list[str]:

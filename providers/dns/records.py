@@ -122,7 +122,8 @@ def _refuse_sets(there: Sets, keys: Iterable[RecordKey], owner: str) -> None:
 def _refuse_clash(zone: str, there: Sets, written: Iterable[RecordSet], removed: Iterable[RecordKey]) -> None:
     """Also against disabled sets: they come back when somebody enables them."""
     try:
-        check_together(zone, _types((set(there) - set(removed)) | {item.key for item in written}))
+        types = _types((set(there) - set(removed)) | {item.key for item in written})
+        check_together(zone, types, {item.name for item in written})
     except InvalidDns as error:
         raise Conflict(error.message, provider=PROVIDER, field=error.field) from error
 
