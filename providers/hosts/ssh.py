@@ -285,14 +285,19 @@ class Host:
             await files.replace(sftp, path, data, mode)
         return True
 
-    async def read(self, path: str) -> str | None:
-        """A text file, or None where there is none."""
+    async def content(self, path: str) -> bytes | None:
+        """A file as it is, or None where there is none."""
         async with self._sftp(f"reading {path}") as sftp:
             try:
-                return (await files.content(sftp, path)).decode("utf-8", "replace")
+                return await files.content(sftp, path)
             except asyncssh.SFTPNoSuchFile:
                 return None
         raise AssertionError("unreachable")
+
+    async def read(self, path: str) -> str | None:
+        """A text file, or None where there is none."""
+        found = await self.content(path)
+        return None if found is None else found.decode("utf-8", "replace")
 
     async def exists(self, path: str) -> bool:
         async with self._sftp(f"looking for {path}") as sftp:
