@@ -31,6 +31,7 @@ from providers.errors import (
 )
 from providers.hosts import files
 from providers.hosts.files import FULL
+from providers.hosts.programs import Program
 from providers.hosts.redaction import Redactor
 from providers.hosts.target import HostTarget
 
@@ -196,6 +197,21 @@ class Host:
         if check and not result.ok:
             raise failure(argv, result)
         return result
+
+    @contextlib.asynccontextmanager
+    async def start(self, argv: Sequence[str]) -> AsyncIterator[Program]:
+        """A program whose streams the caller works, in bytes: for what is too big to keep, or is to stay running.
+
+        When the block is left the program loses its input and its outlet, so that it ends.
+        """
+        line = self._redact(shlex.join(argv))
+        await self._say("command", line)
+        try:
+            process = await self._open().create_process(shlex.join(argv), encoding=None)
+        except (OSError, asyncssh.Error) as error:
+            raise self._lost(line, error) from error
+        async with Program(process, argv, self._redact, lambda error: self._lost(line, error)) as program:
+            yield program
 
     async def _execute(
         self,
