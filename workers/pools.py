@@ -16,6 +16,8 @@ from activities.accounts import AccountActivities
 from activities.certificates import CertificateActivities
 from activities.health import HealthActivities
 from activities.hosts import HostActivities
+from activities.house_records import HouseRecordActivities
+from activities.house_servers import HouseServerActivities
 from activities.inventory import InventoryActivities
 from activities.mails import MailActivities
 from activities.names import NameActivities
@@ -27,6 +29,7 @@ from activities.sweeps import SweepActivities
 from domain import ids
 from domain.servers import SERVED
 from workflows.accounts import AccountCheck
+from workflows.house_servers import SetUpServer
 from workflows.mails import SendMail
 from workflows.offers import ReadOffers
 from workflows.planning import Planning
@@ -37,7 +40,7 @@ from workflows.termination import Termination
 
 WORKFLOWS: tuple[type, ...] = (
     Provisioning, Termination, Planning, ServerActions, LookAtServer, ReadOffers, AccountCheck, StartSweep,
-    InventorySweep, SendMail,
+    InventorySweep, SendMail, SetUpServer,
 )  # fmt: skip
 
 
@@ -52,10 +55,10 @@ class Pool:
 
 
 def _runs(deps: Deps) -> list[Callable[..., Any]]:
-    records, sweeps = RecordActivities(deps), SweepActivities(deps)
+    records, sweeps, house = RecordActivities(deps), SweepActivities(deps), HouseRecordActivities(deps)
     return [records.record, records.reserve, records.move, records.preview,
             records.activate, records.release, records.end_action, records.end_mail,
-            sweeps.start_unstarted]  # fmt: skip
+            house.activate_house_server, house.stand_down_house_server, sweeps.start_unstarted]  # fmt: skip
 
 
 def _cloud(deps: Deps) -> list[Callable[..., Any]]:
@@ -67,15 +70,17 @@ def _cloud(deps: Deps) -> list[Callable[..., Any]]:
 
 
 def _hosts(deps: Deps) -> list[Callable[..., Any]]:
-    hosts = HostActivities(deps)
+    hosts, house = HostActivities(deps), HouseServerActivities(deps)
     return [hosts.await_ssh, hosts.set_up_server, hosts.transfer_files, hosts.write_env, hosts.start_services,
-            hosts.make_csr, hosts.configure_tls, hosts.run_migrations, hosts.remove_application]  # fmt: skip
+            hosts.make_csr, hosts.configure_tls, hosts.run_migrations, hosts.remove_application,
+            house.await_house_ssh, house.set_up_house_server]  # fmt: skip
 
 
 def _edge(deps: Deps) -> list[Callable[..., Any]]:
     names, certificates, health = NameActivities(deps), CertificateActivities(deps), HealthActivities(deps)
     return [names.publish_dns, names.withdraw_dns, names.prove_name_absent, certificates.issue_certificate,
-            health.health_check, health.prove_host_silent, MailActivities(deps).send_mail]  # fmt: skip
+            health.health_check, health.prove_host_silent, MailActivities(deps).send_mail,
+            HouseServerActivities(deps).check_house_server]  # fmt: skip
 
 
 POOLS: dict[str, Pool] = {

@@ -61,6 +61,10 @@ ACTIVITIES: dict[str, Options] = {
     "configure_tls": Options(HOSTS, _s(180)),
     "run_migrations": Options(HOSTS, _s(600)),
     "remove_application": Options(HOSTS, _s(300)),
+    # Somebody may have to put our key on the server first: half an hour before an operator is called.
+    "await_house_ssh": Options(HOSTS, _s(60), patience=3),
+    "set_up_house_server": Options(HOSTS, _s(900), patience=2),
+    "check_house_server": Options(EDGE, _s(60)),
 }
 
 

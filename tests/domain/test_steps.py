@@ -6,7 +6,8 @@ import pytest
 
 from domain.provisioning import RunInputs
 from domain.statuses import DeploymentType
-from domain.steps import BY_NAME, PROVISIONING, TERMINATION, Step, steps_for
+from domain.step import Step
+from domain.steps import BY_NAME, PROVISIONING, TERMINATION, steps_for
 
 KINDS = [
     PROVISIONING,
