@@ -70,4 +70,4 @@ async def unstarted(session: AsyncSession, before: datetime, limit: int, policy:
         .order_by(Job.created_at)
         .limit(limit)
     )
-    return [order_of(job, server, policy) for job, server in (await session.execute(query)).tuples()]
+    return [order_of(job, server, policy) for job, server in await session.execute(query)]
