@@ -12,6 +12,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
 from domain import ids
 from domain.fulfilment import FulfilmentOrder
+from domain.house_servers import SetUpServerOrder
 from domain.inventory import SweepCall
 from domain.mails import MailCall
 from domain.offers import OffersCall
@@ -89,6 +90,19 @@ def mail_start(call: MailCall) -> dict[str, Any]:
         "id_reuse_policy": WorkflowIDReusePolicy.REJECT_DUPLICATE,
         "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
         "static_summary": f"A mail: {call.template}",
+        "rpc_timeout": RPC_TIMEOUT,
+    }
+
+
+def set_up_start(order: SetUpServerOrder) -> dict[str, Any]:
+    """Keyword arguments of Client.start_workflow("SetUpServer", order, …)."""
+    return {
+        "id": ids.change_workflow_id(order.job_id),
+        "task_queue": ids.RUNS_QUEUE,
+        "id_reuse_policy": WorkflowIDReusePolicy.REJECT_DUPLICATE,
+        "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+        "search_attributes": at_start(JobStatus.RUNNING, Attention.NONE, order.label, HOSTING),
+        "static_summary": f"Set-up of the {order.type} server {order.label}",
         "rpc_timeout": RPC_TIMEOUT,
     }
 

@@ -18,6 +18,8 @@ from activities.deliveries import DeliveryActivities
 from activities.health import HealthActivities
 from activities.hosting import HostingActivities
 from activities.hosts import HostActivities
+from activities.house_records import HouseRecordActivities
+from activities.house_servers import HouseServerActivities
 from activities.inventory import InventoryActivities
 from activities.mailboxes import MailboxActivities
 from activities.mails import MailActivities
@@ -35,6 +37,7 @@ from domain import ids
 from domain.servers import SERVED
 from workflows.accounts import AccountCheck
 from workflows.fulfilment import Fulfilment
+from workflows.house_servers import SetUpServer
 from workflows.mails import SendMail
 from workflows.offers import ReadOffers
 from workflows.parts import ProvisionDns, ProvisionHosting, ProvisionMail
@@ -46,7 +49,7 @@ from workflows.termination import Termination
 
 WORKFLOWS: tuple[type, ...] = (
     Provisioning, Termination, Planning, ServerActions, LookAtServer, ReadOffers, AccountCheck, StartSweep,
-    InventorySweep, SendMail, Fulfilment, ProvisionDns, ProvisionHosting, ProvisionMail,
+    InventorySweep, SendMail, SetUpServer, Fulfilment, ProvisionDns, ProvisionHosting, ProvisionMail,
 )  # fmt: skip
 
 
@@ -61,10 +64,11 @@ class Pool:
 
 
 def _runs(deps: Deps) -> list[Callable[..., Any]]:
-    records, sweeps = RecordActivities(deps), SweepActivities(deps)
+    records, sweeps, house = RecordActivities(deps), SweepActivities(deps), HouseRecordActivities(deps)
     return [records.record, records.reserve, records.move, records.preview,
             records.activate, records.release, records.end_action, records.end_mail,
-            sweeps.start_unstarted, *_deliveries(deps)]  # fmt: skip
+            house.activate_house_server, house.stand_down_house_server, sweeps.start_unstarted,
+            *_deliveries(deps)]  # fmt: skip
 
 
 def _deliveries(deps: Deps) -> list[Callable[..., Any]]:
@@ -81,10 +85,10 @@ def _cloud(deps: Deps) -> list[Callable[..., Any]]:
 
 
 def _hosts(deps: Deps) -> list[Callable[..., Any]]:
-    hosts = HostActivities(deps)
+    hosts, house = HostActivities(deps), HouseServerActivities(deps)
     return [hosts.await_ssh, hosts.set_up_server, hosts.transfer_files, hosts.write_env, hosts.start_services,
             hosts.make_csr, hosts.configure_tls, hosts.run_migrations, hosts.remove_application,
-            *_house(deps)]  # fmt: skip
+            house.await_house_ssh, house.set_up_house_server, *_house(deps)]  # fmt: skip
 
 
 def _house(deps: Deps) -> list[Callable[..., Any]]:
@@ -97,7 +101,8 @@ def _house(deps: Deps) -> list[Callable[..., Any]]:
 def _edge(deps: Deps) -> list[Callable[..., Any]]:
     names, certificates, health = NameActivities(deps), CertificateActivities(deps), HealthActivities(deps)
     return [names.publish_dns, names.withdraw_dns, names.prove_name_absent, certificates.issue_certificate,
-            health.health_check, health.prove_host_silent, MailActivities(deps).send_mail, *_sites(deps)]  # fmt: skip
+            health.health_check, health.prove_host_silent, MailActivities(deps).send_mail,
+            HouseServerActivities(deps).check_house_server, *_sites(deps)]  # fmt: skip
 
 
 def _sites(deps: Deps) -> list[Callable[..., Any]]:

@@ -78,6 +78,10 @@ ACTIVITIES: dict[str, Options] = {
     "create_mailbox": Options(HOSTS, _s(180)),
     "remove_mailbox": Options(HOSTS, _s(180)),
     "prove_mailbox_absent": Options(HOSTS, _s(120), patience=2),
+    # Somebody may have to put our key on the server first: half an hour before an operator is called.
+    "await_house_ssh": Options(HOSTS, _s(60), patience=3),
+    "set_up_house_server": Options(HOSTS, _s(900), patience=2),
+    "check_house_server": Options(EDGE, _s(60)),
 }
 
 
