@@ -113,6 +113,11 @@ def sizes(path: str) -> Argv:
     return ["df", "--block-size=1", "--output=size,used,avail", path]
 
 
+def apparent_size(folder: str) -> Argv:
+    """Megabytes of all files by their lengths, holes included."""
+    return ["du", "--apparent-size", "--block-size=1M", "--summarize", folder]
+
+
 def stop_units(names: Sequence[str]) -> Argv:
     return ["systemctl", "stop", *names]
 

@@ -41,7 +41,7 @@ Before=nginx.service
 What={account.volume}
 Where={account.home}
 Type=ext4
-Options=loop,nosuid,nodev,noexec,errors=remount-ro
+Options=loop,discard,nosuid,nodev,noexec,errors=remount-ro
 
 [Install]
 WantedBy=local-fs.target
