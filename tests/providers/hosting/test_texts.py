@@ -16,7 +16,8 @@ class TestAccount:
     @pytest.mark.parametrize(
         "name",
         ["", "localhost", "Upper.example.test", "bad_name.example.test", "a b.example.test", "x.test;",
-         "-a.example.test", "a-.example.test", "*.example.test", "192.0.2.1", "a..test", "x.test\n", f"{'a' * 64}.test", "höme.test",
+         "-a.example.test", "a-.example.test", "*.example.test", "192.0.2.1", "a..test",
+         "x.test\n", f"{'a' * 64}.test", "höme.test",
          "${host}.test", "../x.test"],
     )  # fmt: skip
     def test_what_is_no_domain_name_never_reaches_a_configuration(self, name: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from providers.errors import CommandFailed, HostUnreachable
 from providers.hosts.cloud_init import new_keypair
+from providers.hosts.programs import Program
 from providers.hosts.ssh import connect
 from providers.hosts.target import HostTarget
 
@@ -74,9 +75,12 @@ async def test_a_failure_carries_the_end_of_what_it_complained_redacted(target: 
 
 
 async def test_a_connection_lost_meanwhile_is_no_end_of_the_data(target: HostTarget) -> None:
-    async with connect(target) as host:
+    async with connect(target) as host, host.start(["download"]) as program:
         with pytest.raises(HostUnreachable, match="lost in `download`"):
-            async with host.start(["download"]) as program:
-                async for _ in program.chunks():
-                    pass
-                await program.end()
+            await _whole(program)
+
+
+async def _whole(program: Program) -> None:
+    async for _ in program.chunks():
+        pass
+    await program.end()
