@@ -108,13 +108,14 @@ async def driver(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Any]
     server.wait()
 
 
-async def boot(driver: Any, name: str) -> WebServer:
+async def boot(driver: Any, name: str, image: str = "hosting") -> WebServer:
     private, public = new_keypair()
     host_private, host_public = new_keypair()
     address = await driver.reserve_address()
     document = user_data(hostname=name, authorized_key=public, host_private_key=host_private,
                          host_public_key=host_public,
                          apt_source=f"deb [trusted=yes] http://{driver.gateway}:3142/ ./")  # fmt: skip
+    driver.image = image
     await driver.create(HostSpec(name=name, address=address, hostname=name, user_data=document))
     await driver.start(name)
     server = WebServer(driver, name, HostTarget(address=address, private_key=private, host_key=host_public))

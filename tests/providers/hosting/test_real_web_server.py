@@ -13,7 +13,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from providers.errors import CommandFailed, Conflict, InvalidInput, NotFound, StillPresent
+from providers.errors import CommandFailed, Conflict, HostUnreachable, InvalidInput, NotFound, StillPresent, Transient
 from providers.hosting import commands, sites, volumes
 from providers.hosting.account import NGINX_SITES, Account
 from providers.hosting.accounts import ensure_account, ensure_quota
@@ -21,11 +21,13 @@ from providers.hosting.backups import back_up, discard, fetch, restore
 from providers.hosting.certificates import install_certificate, make_csr, publish_challenge, withdraw_challenge
 from providers.hosting.inspection import facts, room
 from providers.hosting.limits import change_limits
+from providers.hosting.locks import exclusive
 from providers.hosting.removal import prove_absent, remove
 from providers.hosting.setup import set_up
 from providers.hosting.sftp import ensure_keys, ensure_password
 from providers.hosting.sites import ensure_site
 from providers.hosting.suspension import resume, suspend
+from providers.hosts import probe
 from providers.hosts.cloud_init import new_keypair
 from providers.hosts.ssh import Host
 from tests.providers.hosting.conftest import WebServer, account_of, boot
@@ -413,6 +415,20 @@ class TestTheEnd:
 
         assert len(await asyncio.gather(*(end(account) for account in accounts))) == 5
 
+    async def test_the_servers_lock_is_one_workers_at_a_time_and_goes_with_its_connection(self, server: WebServer) -> None:
+        async with server.enter() as other:
+            async with server.enter() as host, exclusive(host):
+                with pytest.raises(Transient, match="took longer"):
+                    async with exclusive(other, seconds=1):
+                        pass
+            async with server.enter() as host:
+                with pytest.raises(HostUnreachable):
+                    async with exclusive(host):
+                        host._open().abort()
+                        await host.run(["true"])
+            async with exclusive(other, seconds=10):
+                pass
+
     async def test_a_connection_lost_anywhere_is_healed_by_a_second_run(self, server: WebServer) -> None:
         account = account_of(80, kind="php")
 
@@ -468,3 +484,13 @@ class TestTheEnd:
             assert (await server.get(account.domains[0])).text == "again"
             assert await ensure_site(host, account, server.story.say) is False
             assert (await sites.answer(host, account.domains[0]))[1] == "again"
+
+
+async def test_a_bare_host_becomes_a_web_server_from_packages(driver: Any) -> None:
+    bare = await boot(driver, "bare-1", image="bare")
+    account = account_of(1, kind="php")
+    async with bare.enter() as host:
+        assert (await set_up(host, bare.story.say)).already is False
+        await place(bare, host, account)
+        assert (await bare.get(account.domains[0])).status_code == 200
+    await probe.check_ports(bare.target.address, wanted=(22, 80, 443), application_ports=())
