@@ -27,7 +27,7 @@ from providers.payments.events import (
 from providers.payments.webhook import event_of
 from sandbox.stripe.subscriptions import after
 from sandbox.stripe_server import StripeServer
-from tests.sandbox.stripe.shop import calling, running
+from tests.sandbox.stripe.receiver import calling, running
 
 ORDER = {"tenantSlug": "acme", "priceId": "p-1", "domain": "acme.example"}
 

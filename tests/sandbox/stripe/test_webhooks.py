@@ -9,7 +9,7 @@ import pytest
 
 from providers.payments.events import ACTED_ON
 from sandbox.stripe.payments import Purchase
-from tests.sandbox.stripe.shop import SECRET, Receiver, calling, delivered, receiving, running
+from tests.sandbox.stripe.receiver import SECRET, Receiver, calling, delivered, receiving, running
 
 BUY = Purchase(amount=1099, email="jane@example.org")
 SALE = ["customer.created", "charge.succeeded", "payment_intent.succeeded", "checkout.session.completed"]

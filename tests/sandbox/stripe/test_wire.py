@@ -16,7 +16,7 @@ import pytest
 from sandbox.stripe.payments import Purchase
 from sandbox.stripe_server import StripeServer
 from tests.providers.payments.recorded import RESOURCES
-from tests.sandbox.stripe.shop import KEY, calling, running
+from tests.sandbox.stripe.receiver import KEY, calling, running
 
 BUY = Purchase(amount=1099, email="jane@example.org")
 
