@@ -11,7 +11,7 @@ from decimal import Decimal
 from providers.errors import InvalidInput
 
 PROVIDER = "stripe"
-LARGEST = Decimal(10) ** 12  # more than Stripe takes, and few enough digits for exact arithmetic
+LARGEST = Decimal(10) ** 15  # more than Stripe takes, and few enough digits for exact arithmetic
 ZERO_DECIMAL = frozenset(
     {"BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"}
 )  # fmt: skip
