@@ -22,7 +22,7 @@ from api.examples import taking
 from api.sales_schemas import ORDER_REQUEST, ORDERED, ORDERED_BEFORE, OrderCreate
 from api.services import Services, services
 from api.starting import start_fulfilment
-from db.queries import audit, orders
+from db.queries import audit, orders, payments
 from db.queries.audit import Actor
 from db.queries.orders import OtherContent, Placed, Refused
 from domain.errors import ErrorCode
@@ -71,6 +71,7 @@ async def create(request: Request, asked: OrderCreate, held: Held) -> Response:
         async with held.db.begin() as session:
             placed = await orders.place(session, wanted)
             if placed.created:
+                await payments.catch_up(session, placed)
                 await audit.record(session, who, "order.create", "order", str(placed.order.id),
                                    tenant=placed.tenant.slug, payment=wanted.payment_intent)  # fmt: skip
     except Refused as refused:
