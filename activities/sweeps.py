@@ -13,9 +13,16 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from activities._context import Deps
 from activities._errors import mapped
 from db.models import Deployment
-from db.queries import jobs, mails, orders, servers
+from db.queries import jobs, mails, orders, servers, set_ups
 from db.queries.ordering import mark_started, order_of
-from domain.starting import action_start, change_start, fulfilment_start, mail_start, provisioning_start
+from domain.starting import (
+    action_start,
+    change_start,
+    fulfilment_start,
+    mail_start,
+    provisioning_start,
+    set_up_start,
+)
 
 GRACE = timedelta(seconds=20)  # the front door starts its own row within moments
 BATCH = 100
@@ -57,6 +64,7 @@ class SweepActivities:
             + await self._start_changes()
             + await self._start_actions()
             + await self._start_mails()
+            + await self._start_set_ups()
         )
 
     async def _start_paid_orders(self) -> int:
@@ -99,3 +107,14 @@ class SweepActivities:
             async with self._deps.db.begin() as session:
                 await mails.started(session, uuid.UUID(call.mail_id))
         return len(calls)
+
+    async def _start_set_ups(self) -> int:
+        async with self._deps.db.begin() as session:
+            before = datetime.now(UTC) - GRACE
+            orders = await set_ups.unstarted(session, before, BATCH, self._deps.config.policy)
+        for order in orders:
+            with contextlib.suppress(WorkflowAlreadyStartedError):
+                await activity.client().start_workflow("SetUpServer", order, **set_up_start(order))
+            async with self._deps.db.begin() as session:
+                await set_ups.started(session, uuid.UUID(order.job_id))
+        return len(orders)

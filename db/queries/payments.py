@@ -22,7 +22,7 @@ from db.queries import jobs, orders
 from db.queries.orders import SUBSCRIPTION_LOCK, Placed, Refused
 from db.queries.payment_outcomes import Known, judge
 from domain.payments import Facts, PaymentNews, Standing, Told, asked_in, refunded, standing
-from domain.sales import EventOutcome, JobType, RefundStatus, SubscriptionStatus
+from domain.sales import EventOutcome, JobType, OrderStatus, RefundStatus, SubscriptionStatus
 
 PAYMENT_SERVICE = "stripe"
 
@@ -291,6 +291,9 @@ def _refund(known: Known, news: Sequence[PaymentNews]) -> None:
         if row.status == RefundStatus.FAILED or status in (row.status, RefundStatus.PENDING):
             continue
         row.status = status
+        order = next(order for order, _ in known.orders.values() if order.id == row.order_id)
+        # Money that came back is owed again.
+        order.status = OrderStatus.REFUNDED if status is RefundStatus.SUCCEEDED else OrderStatus.REFUNDING
         row.ended_at = max(one.happened_at for one in told if one.facts.refund_status is status)
 
 

@@ -385,6 +385,8 @@ class TestMoneyBack:
             assert await outcome(world, stripe.refund(there, payment, status, key=str(ref))) == "done"
         async with world.db.begin() as session:
             row = await session.get_one(Refund, ref)
+            order = await session.get_one(Order, row.order_id)
+        assert order.status == ("REFUNDED" if final == "SUCCEEDED" else "REFUNDING")
         assert (row.status, row.stripe_refund_id, row.ended_at) == (final, there, stripe_time(T0))
 
     async def test_money_that_went_back_by_another_hand_is_a_case(self, world: World, shop: Shop) -> None:

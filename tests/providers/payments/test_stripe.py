@@ -23,8 +23,7 @@ from providers.errors import (
     Unconfirmed,
 )
 from providers.payments.events import Paid, meaning
-from providers.payments.objects import Malformed
-from providers.payments.objects import MARK
+from providers.payments.objects import MARK, Malformed
 from providers.payments.stripe import VERSION, Stripe
 from sandbox.clouds.records import Fault, FaultMatch
 from sandbox.stripe.payments import Purchase
