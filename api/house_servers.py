@@ -5,7 +5,6 @@ A private key comes in and never goes out. What is done on a server, a worker do
 
 from __future__ import annotations
 
-import uuid
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -78,7 +77,7 @@ async def register(
         earlier = await claimed(session, held, principal, key, route=ROUTE, body=body)
         if earlier is not None:
             return reply(request, earlier.response, earlier.status_code, headers=REPLAYED | _location(earlier.response))
-        private = given or (None if asked.type is ServerType.DNS else ssh_keys.new_private_key())
+        private = _key_for(asked.type, given)
         try:
             server = await house_servers.register(
                 session, held.keys, private, hostname=asked.hostname, ip_address=str(asked.ip_address),
@@ -187,6 +186,12 @@ def _check(asked: ServerCreate) -> None:
     if asked.ssh_user != "root":
         raise ApiError(ErrorCode.VALIDATION_ERROR, f"sshUser must be root for a {asked.type} server: its accounts are "
                        "made as root.", field="sshUser")  # fmt: skip
+
+
+def _key_for(kind: ServerType, given: str | None) -> str | None:
+    if given is not None:
+        return ssh_keys.private_key(given)
+    return None if kind is ServerType.DNS else ssh_keys.new_private_key()
 
 
 def _move(server: Server, wanted: ServerStatus) -> None:
