@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from api import ssh_keys
 from api.auditing import audited
-from api.deps import Held, IdempotencyKey, Operator, actor, parsed_id
+from api.deps import Held, IdempotencyKey, Operator, ServerReader, actor, parsed_id
 from api.envelope import reply, request_id, stamp
 from api.errors import ApiError, not_found
 from api.examples import taking
@@ -49,7 +49,7 @@ ROUTE = "POST /api/hosting/servers"
 @router.get("", responses={200: SERVERS})
 async def servers(
     request: Request,
-    principal: Operator,
+    principal: ServerReader,
     held: Held,
     type: ServerType | None = None,
     status: ServerStatus | None = None,
@@ -98,7 +98,7 @@ async def register(
 
 
 @router.get("/{server_id}", responses={200: SERVER})
-async def single(request: Request, server_id: str, principal: Operator, held: Held) -> Response:
+async def single(request: Request, server_id: str, principal: ServerReader, held: Held) -> Response:
     async with held.db.begin() as session:
         server = await _found(session, server_id)
         private = await secrets.read(session, held.keys, house_servers.key_purpose(server.id))
