@@ -26,6 +26,7 @@ from temporalio.client import Client
 import temporal as engine
 from api import (
     aliases,
+    api_keys,
     attention,
     audit,
     auth,
@@ -105,7 +106,7 @@ def create_app(
     app.state.services = held
     errors.install(app)
     for module in (auth, password_reset, create_instance, instances, events, credentials, commands, servers, plans,
-                   offers, vps, attention, inventory, providers, products, house_servers, users, audit, orders,
+                   offers, vps, attention, inventory, providers, products, house_servers, api_keys, users, audit, orders,
                    payments, options, health, pages):  # fmt: skip
         app.include_router(module.router)
     app.include_router(aliases.router_for([auth.router, users.router, audit.router]))

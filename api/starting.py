@@ -199,11 +199,15 @@ async def start_set_up(services: Services, order: SetUpServerOrder) -> None:
 
 
 async def retry_set_up(services: Services, job_id: uuid.UUID, asked: RetryRequest) -> None:
-    """Retry what waits for an operator. 409 where nothing does any more."""
-    async with answered():
-        run = (await services.temporal.client()).get_workflow_handle(change_workflow_id(str(job_id)))
-        await run.execute_update("retry_step", asked, id=f"retry/{asked.request_id}", result_type=str,
-                                 rpc_timeout=RPC_TIMEOUT)  # fmt: skip
+    """Retry what waits for an operator. Where nothing does any more the set-up goes on, which is what was asked for."""
+    try:
+        async with answered():
+            run = (await services.temporal.client()).get_workflow_handle(change_workflow_id(str(job_id)))
+            await run.execute_update("retry_step", asked, id=f"retry/{asked.request_id}", result_type=str,
+                                     rpc_timeout=RPC_TIMEOUT)  # fmt: skip
+    except ApiError as error:
+        if error.code is not ErrorCode.CONFLICT:
+            raise
 
 
 async def cancel_set_up(services: Services, job_id: uuid.UUID) -> None:
