@@ -285,14 +285,13 @@ async def test_cut_anywhere_the_next_run_completes_it(served: MailHost) -> None:
         await adapter.ensure_domain("cut.test", ANN)
         await adapter.ensure_mailbox("box@cut.test", ANN, 5, HASH)
         await adapter.suspend("box@cut.test", ANN)
-        await adapter.resume("box@cut.test", ANN)
 
     async def end(adapter: PostfixMailboxes) -> None:
         await adapter.remove("box@cut.test", ANN)
         await adapter.remove_domain("cut.test", ANN)
 
     cuts = 0
-    for procedure, most in ((story, 10), (end, 12)):
+    for procedure, most in ((story, 9), (end, 11)):
         for at in range(1, most):
             try:
                 async with Cut(served.target, on_line=None, redact=(), connect_timeout=10) as host:
@@ -304,6 +303,7 @@ async def test_cut_anywhere_the_next_run_completes_it(served: MailHost) -> None:
             adapter = PostfixMailboxes(host)
             await procedure(adapter)
             if procedure is story:
+                await adapter.resume("box@cut.test", ANN)
                 assert await served.deliver("box@cut.test", "whole") == 250
                 assert await served.subjects("box@cut.test", PASSWORD, wanted=1) == ["whole"]
             else:
