@@ -23,7 +23,7 @@ from db.models import Certificate
 from db.queries.runs import load
 from domain.provisioning import CertificateIssued, CertificateRequest
 from providers.acme import csr as csrs
-from providers.acme.client import Issued
+from providers.acme.chains import Issued
 from providers.dns.challenges import ChallengeSolver
 from providers.errors import Transient
 
