@@ -161,7 +161,9 @@ service lmtp {{
 }}
 service quota-status {{
   executable = quota-status -p postfix
+  # Each smtpd keeps its line for minutes, and there may be a hundred on each of two ports.
   client_limit = 1
+  process_limit = 250
   unix_listener /var/spool/postfix/private/quota-status {{
     mode = 0600
     user = postfix
