@@ -29,6 +29,7 @@ MAIL_USER = "vmail"
 DOVECOT_CONF = "/etc/dovecot/dovecot.conf"
 POSTFIX_CONF = "/etc/postfix/main.cf"
 BEFORE = ".before-slipway"  # what stood there when we came
+PENDING = ".reload"  # a change whose reload has not succeeded yet
 
 OURS = "# Written by Slipway; changes are overwritten."
 SNAKEOIL = ("/etc/ssl/certs/ssl-cert-snakeoil.pem", "/etc/ssl/private/ssl-cert-snakeoil.key")
@@ -44,6 +45,7 @@ base=$1 draft=$2 target=$3 unit=${{4:-}}
 found=absent
 if [ -e "$target" ]; then found=$(sha256sum < "$target" | cut -c 1-64); fi
 [ "$found" = "$base" ] || exit 75
+[ -z "$unit" ] || : > "$target{PENDING}"
 if [ "$draft" = - ]; then
     rm -f -- "$target"
 else
@@ -52,7 +54,10 @@ else
     touch --date="@$((0x$(sha256sum < "$draft" | cut -c 1-7)))" "$draft"
     mv -f --no-target-directory -- "$draft" "$target"
 fi
-[ -z "$unit" ] || systemctl reload "$unit"
+if [ -n "$unit" ]; then
+    systemctl reload "$unit"
+    rm -f -- "$target{PENDING}"
+fi
 find {DRAFTS} -type f -mmin +60 -delete
 """
 

@@ -57,10 +57,9 @@ class PostfixMailboxes:
     async def remove_domain(self, domain: str, owner: str) -> Outcome:
         name, owner = domain_of(domain), owner_of(owner)
         found = domain_table.owner_in(await self._host.content(host_files.DOMAINS) or b"", name)
-        if found is None:
-            return Outcome(False, f"Mail domain {name}: already absent")
-        domain_table.refuse_foreign(found, name, owner)
-        await leftovers.remove_empty_accounts(self._host, name)
+        if found is not None:
+            domain_table.refuse_foreign(found, name, owner)
+            await leftovers.remove_empty_accounts(self._host, name)
         changed = await change(
             self._host, host_files.DOMAINS, lambda table: domain_table.without_domain(table or b"", name, owner),
             mode=TABLE_MODE, reload="postfix.service",
@@ -71,9 +70,10 @@ class PostfixMailboxes:
 
     async def _domain_is(self, name: str, owner: str) -> None:
         found = domain_table.owner_in(await self._host.content(host_files.DOMAINS) or b"", name)
+        if found is not None:
+            domain_table.refuse_foreign(found, name, owner)
         if found is None or not await self._host.exists(_folder(name)):
             raise NotFound(f"the mail domain {name} is not set up on this host", field="domain")
-        domain_table.refuse_foreign(found, name, owner)
 
     # ---- mailboxes ---------------------------------------------------------------------------------------------------
 
@@ -155,6 +155,8 @@ class PostfixMailboxes:
             await leftovers.put_away(self._host, where, owner)
             await change(self._host, _file(where), gone, mode=ACCOUNT_MODE)
             await asyncio.sleep(NOTICED_AFTER)
+            # A mail that was on its way to the disk all the while has made the folder anew.
+            await leftovers.put_away(self._host, where, owner)
         backup, size = await leftovers.backup_of(self._host, where, owner)
         kept = f"; its mail is kept in {backup} ({size} bytes)" if backup else "; it held no mail"
         return Removal(changed, f"Mailbox {where}: {'removed' if changed else 'already absent'}{kept}", backup, size)

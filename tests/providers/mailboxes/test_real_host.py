@@ -10,7 +10,7 @@ import bcrypt
 import pytest
 from pydantic import SecretStr
 
-from providers.errors import Conflict, HostUnreachable, InvalidInput, NotFound, StillPresent
+from providers.errors import CommandFailed, Conflict, HostUnreachable, InvalidInput, NotFound, StillPresent
 from providers.hosts import probe
 from providers.hosts.ssh import CommandResult, Host, connect
 from providers.mailboxes import host_files
@@ -177,6 +177,7 @@ class TestOwnership:
             await boxes.ensure_domain("new.test", ANN)
             for attempt in (boxes.ensure_domain("corp.test", ANN), boxes.remove_domain("corp.test", ANN),
                             boxes.ensure_mailbox("hand@ann.test", ANN, 5), boxes.remove("hand@ann.test", ANN),
+                            boxes.ensure_mailbox("me@corp.test", ANN, 5),
                             boxes.set_password("hand@ann.test", ANN, None)):  # fmt: skip
                 with pytest.raises(Conflict):
                     await attempt
@@ -271,6 +272,18 @@ async def test_changes_of_one_mailbox_at_once_lose_none(served: MailHost, boxes:
     await boxes.resume("race@ann.test", ANN)
     facts = await boxes.facts("race@ann.test")
     assert (facts.quota_mb, facts.login, facts.suspended) == (7, False, False)
+
+
+async def test_a_reload_that_failed_is_made_up_for(served: MailHost, boxes: PostfixMailboxes) -> None:
+    async with served.enter() as host:
+        await host.run(["systemctl", "stop", "postfix.service"])
+        with pytest.raises(CommandFailed):
+            await boxes.ensure_domain("late.test", ANN)
+        await host.run(["systemctl", "start", "postfix.service"])
+        assert (await boxes.ensure_domain("late.test", ANN)).changed
+        assert not (await boxes.ensure_domain("late.test", ANN)).changed
+    await boxes.ensure_mailbox("box@late.test", ANN, 5, HASH)
+    assert await served.deliver("box@late.test") == 250
 
 
 async def retried(act: Callable[[int], Awaitable[None]], number: int) -> None:
