@@ -1,4 +1,4 @@
-"""`python -m sandbox.house_server --config FILE.json`: one real Debian machine that serves many customers, web and mail.
+"""`python -m sandbox.house_server --config FILE.json`: a real Debian machine that many customers share, web and mail.
 
 A hosting company owns such a server before it sells: it is not ordered at a cloud. Configuration (JSON): `state_dir`,
 `name`, `hostname`, and `lab` where it is not the default one. The machine's keys are made once and kept in the state

@@ -1,4 +1,4 @@
-"""The house's own server of a stack with real hosts: booted, named in DNS, registered with the product and set up by it."""
+"""A stack's own server, with real hosts: booted, named in DNS, registered with the product and set up by it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class House:
             await self.names.ensure_address(self.base_domain, self.hostname(kind), self.address)
 
     async def register(self, office: httpx.AsyncClient) -> str:
-        """Register what the product does not know yet, and wait until its run has set everything up. Says what is so."""
+        """Register what the product does not know yet, and wait until its run has set everything up."""
         known = {server["hostname"] for server in await self._servers(office)}
         keys = Keys.model_validate_json((self.layout.root / "house" / "keys.json").read_text())
         for kind in TYPES:
@@ -62,11 +62,12 @@ class House:
                 made.raise_for_status()
         try:
             async with asyncio.timeout(SET_UP_SECONDS):
-                while not all(server["status"] == "ACTIVE" for server in await self._servers(office)):
+                while True:
+                    if all(server["status"] == "ACTIVE" for server in await self._servers(office)):
+                        return f"{self.address}, set up"
                     await asyncio.sleep(0.5)
         except TimeoutError:
             return "its set-up is still under way; see the list of what needs somebody in the portal"
-        return f"{self.address}, set up"
 
     async def _servers(self, office: httpx.AsyncClient) -> list[dict[str, Any]]:
         answer = await office.get("/api/hosting/servers", params={"limit": 100})
