@@ -26,6 +26,7 @@ from domain.statuses import Role
 bearer = HTTPBearer(auto_error=False, description="The access_token of POST /api/auth/login")
 
 OPERATORS = frozenset({Role.ADMINISTRATOR, Role.OPERATOR})
+NOBODY = uuid.UUID(int=0)  # no organization has this id
 STAFF = OPERATORS | {Role.BILLING, Role.SUPPORT}
 
 
@@ -126,6 +127,11 @@ def settled(principal: Principal) -> Principal:
             ErrorCode.FORBIDDEN, "Change your first password before anything else (POST /api/auth/password)."
         )
     return principal
+
+
+def bound(principal: Principal) -> uuid.UUID | None:
+    """The organization whose rows alone a principal sees; None for staff, who see all."""
+    return None if principal.role is not Role.USER else principal.organization_id or NOBODY
 
 
 def requires(roles: frozenset[Role]) -> Callable[..., Awaitable[Principal]]:
