@@ -5,6 +5,7 @@ One table, read by the workflows (messages, summaries), the API (dry run, retry 
 
 from __future__ import annotations
 
+from domain.fulfilment_steps import FULFILMENT, PARTS, TAKING_BACK
 from domain.house_steps import HOUSE_SERVER
 from domain.statuses import DeploymentType
 from domain.step import Step, step
@@ -42,7 +43,9 @@ TERMINATION: tuple[Step, ...] = (
     step("release", "Release", "Releasing names and places", "prove_absence"),
 )
 
-BY_NAME: dict[str, Step] = {step.name: step for step in (*PROVISIONING, *TERMINATION, *HOUSE_SERVER)}
+BY_NAME: dict[str, Step] = {
+    step.name: step for step in (*PROVISIONING, *TERMINATION, *FULFILMENT, *PARTS, *TAKING_BACK, *HOUSE_SERVER)
+}
 
 # A bare server ends where an application would begin.
 SERVER: tuple[Step, ...] = tuple(

@@ -59,8 +59,9 @@ async def get(session: AsyncSession, server_id: str | uuid.UUID, *, lock: bool =
     return row
 
 
-async def choose(session: AsyncSession, kind: ServerType) -> Server | None:
-    """The active server of this kind with the most room, held until the transaction ends; None where none has any.
+async def choose(session: AsyncSession, kind: ServerType, *, wanted: str = "") -> Server | None:
+    """The active server of this kind with the most room, or the one `wanted` if it has any; None where none has. It is
+    held until the transaction ends.
 
     One choice at a time, behind a lock of its own: who waited for a row that is full by then would get no row back
     although another server still has room. The caller takes its place in the same transaction.
@@ -74,6 +75,8 @@ async def choose(session: AsyncSession, kind: ServerType) -> Server | None:
         .limit(1)
         .with_for_update()
     )
+    if wanted:
+        query = query.where(Server.id == uuid.UUID(wanted))
     return (await session.execute(query)).scalar_one_or_none()
 
 
