@@ -94,7 +94,7 @@ MUTANTS = (
     ),
     _mutant(
         "a host with another key is talked to", "tests/providers/hosts/test_ssh.py",
-        ("providers/hosts/ssh.py", "known_hosts=([asyncssh.import_public_key(target.host_key)], [], []),",
+        ("providers/hosts/ssh.py", "known_hosts=([pinned], [], []),",
          "known_hosts=None,"),
     ),
     _mutant(
