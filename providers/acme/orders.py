@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import requests
 from acme import messages
 
 from providers.acme.csr import CsrFacts
@@ -17,7 +18,7 @@ def place(
     """(the order, the predecessor it was accepted for or "").
 
     The predecessor is named only to a CA that has renewal information (RFC 9773 §5), and never stands in the way: where
-    it was replaced already, or the CA does not know it, the same order is sent without it.
+    it was replaced already, or the CA cannot find it, the same order is sent without it.
     """
     wanted: dict[str, Any] = {"identifiers": [{"type": "dns", "value": name} for name in names]}
     if profile is not None:
@@ -26,7 +27,7 @@ def place(
         try:
             return _place(session, csr_pem, wanted | {"replaces": replaces})
         except messages.Error as error:
-            if code_of(error) not in NO_PREDECESSOR:
+            if code_of(error) not in NO_PREDECESSOR and not _stumbled(session, error):
                 raise
     return _place(session, csr_pem, wanted)
 
@@ -38,6 +39,14 @@ def _place(session: Session, csr_pem: str, wanted: dict[str, Any]) -> tuple[mess
     # A CA that accepts it says so (§5); one that ignores it counts the order against its limits.
     accepted = wanted.get("replaces", "")
     return order, accepted if document.get("replaces") == accepted else ""
+
+
+def _stumbled(session: Session, error: messages.Error) -> bool:
+    """A 500 in the CA's own words: it may be the predecessor that it cannot digest (Pebble 2.10 and a serial that needs a
+    leading zero). If it is not, the second order fails as well; if it is, a certificate is worth more than an exemption.
+    """
+    last = session.net.last
+    return code_of(error) == "serverInternal" and last is not None and last.status_code == requests.codes.server_error
 
 
 def reopen(session: Session, url: str, csr_pem: str, facts: CsrFacts) -> messages.OrderResource | None:
