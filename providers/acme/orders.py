@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import requests
-from acme import messages
+from acme import errors, messages
 
 from providers.acme.csr import CsrFacts
 from providers.acme.problems import NO_PREDECESSOR, code_of
 from providers.acme.wire import Session
+
+# Answers for an order that is forgotten, expired, or another account's.
+GONE = {requests.codes.forbidden, requests.codes.not_found, requests.codes.gone}
 
 
 def place(
@@ -42,19 +45,20 @@ def _place(session: Session, csr_pem: str, wanted: dict[str, Any]) -> tuple[mess
 
 
 def _stumbled(session: Session, error: messages.Error) -> bool:
-    """A 500 in the CA's own words: it may be the predecessor that it cannot digest (Pebble 2.10 and a serial that needs a
-    leading zero). If it is not, the second order fails as well; if it is, a certificate is worth more than an exemption.
+    """A 500 in the CA's own words: it may be the predecessor that it cannot digest (Pebble 2.10, a serial that needs a
+    leading zero). If it is not, the second order fails as well; if it is, the certificate is worth the exemption.
     """
-    last = session.net.last
-    return code_of(error) == "serverInternal" and last is not None and last.status_code == requests.codes.server_error
+    return code_of(error) == "serverInternal" and session.last_status == requests.codes.server_error
 
 
 def reopen(session: Session, url: str, csr_pem: str, facts: CsrFacts) -> messages.OrderResource | None:
     """An order placed earlier, by a try that did not see its end. None where it leads nowhere: order anew."""
     try:
         body = session.order(url)
-    except messages.Error:
-        return None  # forgotten, expired, or of another account
+    except errors.Error:
+        if session.last_status not in GONE:
+            raise
+        return None
     named = sorted(item.value.lower() for item in body.identifiers)
     if body.status == messages.STATUS_INVALID or named != list(facts.names):
         return None
