@@ -70,8 +70,8 @@ class TestDue:
     def test_it_is_always_inside_the_certificates_life(self, one: Certificate) -> None:
         due = due_at(one)
         assert one.not_before <= due <= emergency_at(one) < one.not_after
-        if not one.revoked and (one.window is None or one.window.start > one.not_before):
-            assert due > one.not_before or one.window is not None
+        if not one.revoked and one.window is None:
+            assert due > one.not_before
 
     @given(lives, ids, st.data())
     def test_it_is_inside_the_window_wherever_the_window_leaves_room(
@@ -199,6 +199,14 @@ class TestPlan:
     def test_a_revoked_one_is_renewed_at_once(self) -> None:
         step = plan(certificate(polls=True, revoked=True), START + DAY)
         assert (step.action, step.at, step.why) == (Action.RENEW, START + DAY, "it was revoked")
+        assert step.urgent
+
+    def test_a_revoked_one_that_fails_waits_no_longer_than_in_an_emergency(self) -> None:
+        now = START + DAY
+        one = certificate(revoked=True, failures=Failures(4, FailureKind.CA_DOWN, now))
+        assert plan(one, now).at < now + 12 * MINUTE
+        odd = replace(one, failures=Failures(5, FailureKind.CA_DOWN, now))
+        assert plan(odd, now).action is Action.SECOND_CA
 
     def test_a_window_in_the_past_means_now(self) -> None:
         past = Window(START - 2 * DAY, START - DAY)
