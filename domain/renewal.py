@@ -130,7 +130,9 @@ def plan(certificate: Certificate, now: datetime, rules: RenewalRules = DEFAULT_
         step = _first(certificate, due, now, urgent=urgent)
     asks = certificate.polls and not certificate.revoked and now < certificate.not_after
     poll = max(now, certificate.next_poll or now)
-    if asks and poll < step.at:
+    # A CA that was never asked is asked once even where the renewal is due by the dates alone: it may want it later.
+    unasked = certificate.next_poll is None and not urgent and certificate.failures is None
+    if asks and (poll < step.at or unasked):
         return Plan(Action.POLL, poll, f"the CA is asked for its window; {step.why}", due, urgent)
     return step
 

@@ -192,6 +192,11 @@ class TestPlan:
         now = START + 70 * DAY
         assert plan(certificate(polls=True, next_poll=now), now).action is Action.RENEW
 
+    def test_a_ca_that_was_never_asked_is_asked_once_before_that(self) -> None:
+        now = START + 70 * DAY
+        assert plan(certificate(polls=True), now).action is Action.POLL
+        assert plan(certificate(polls=True), START + 85 * DAY).action is Action.EMERGENCY
+
     def test_an_expired_certificate_is_not_polled_and_renewed_at_once(self) -> None:
         step = plan(certificate(polls=True), START + 91 * DAY)
         assert (step.action, step.at, step.urgent) == (Action.EMERGENCY, START + 91 * DAY, True)
