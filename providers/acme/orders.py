@@ -38,7 +38,7 @@ def place(
 def _place(session: Session, csr_pem: str, wanted: dict[str, Any]) -> tuple[messages.OrderResource, str]:
     answer = session.send(session.directory["newOrder"], wanted)
     document = answer.json()
-    order = _resource(session, str(answer.headers["Location"]), messages.Order.from_json(document), csr_pem)
+    order = _resource(str(answer.headers["Location"]), messages.Order.from_json(document), csr_pem)
     # A CA that accepts it says so (§5); one that ignores it counts the order against its limits.
     accepted = wanted.get("replaces", "")
     return order, accepted if document.get("replaces") == accepted else ""
@@ -62,12 +62,15 @@ def reopen(session: Session, url: str, csr_pem: str, facts: CsrFacts) -> message
     named = sorted(item.value.lower() for item in body.identifiers)
     if body.status == messages.STATUS_INVALID or named != list(facts.names):
         return None
-    return _resource(session, url, body, csr_pem)
+    return _resource(url, body, csr_pem)
 
 
-def _resource(session: Session, url: str, body: messages.Order, csr_pem: str) -> messages.OrderResource:
-    # What is proven, or issued, needs no look at its authorizations.
-    pending = body.authorizations if body.status == messages.STATUS_PENDING else ()
-    return messages.OrderResource(
-        body=body, uri=url, authorizations=[session.authorization(item) for item in pending], csr_pem=csr_pem.encode()
-    )
+def with_authorizations(session: Session, order: messages.OrderResource) -> messages.OrderResource:
+    """The order with what is to be proven for it; what is proven, or issued, needs no look."""
+    pending = order.body.authorizations if order.body.status == messages.STATUS_PENDING else ()
+    found: messages.OrderResource = order.update(authorizations=[session.authorization(item) for item in pending])
+    return found
+
+
+def _resource(url: str, body: messages.Order, csr_pem: str) -> messages.OrderResource:
+    return messages.OrderResource(body=body, uri=url, authorizations=[], csr_pem=csr_pem.encode())

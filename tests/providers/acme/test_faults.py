@@ -120,6 +120,19 @@ class TestFaults:
             await client.issue(account_key, csr, solver=solver, deadline_seconds=60)
         assert await client.issue(account_key, csr, solver=solver, deadline_seconds=60)
 
+    async def test_a_lost_look_at_what_is_to_be_proven_costs_no_second_order(
+        self, client: AcmeClient, ca: Ca, solver: ChallengeSolver, account_key: str
+    ) -> None:
+        urls = list[str]()
+
+        async def placed(url: str) -> None:
+            urls.append(url)
+
+        await fault(ca, path="/authorization", times=2, status=500)
+        csr = make_csr(fresh_name())
+        assert await client.issue(account_key, csr, solver=solver, placed=placed, deadline_seconds=60)
+        assert len(urls) == 1
+
     async def test_a_directory_that_cannot_be_read_is_read_anew_next_time(
         self, client: AcmeClient, ca: Ca, solver: ChallengeSolver, account_key: str
     ) -> None:
