@@ -127,6 +127,10 @@ def system_user(account_id: str) -> str:
     return f"h{account_id.replace('-', '')[-20:]}"
 
 
+def home_dir(user: str) -> str:
+    return f"/srv/sites/{user}"
+
+
 # ---- correlation at the cloud ---------------------------------------------------------------------------------------
 
 OWNER_TAG = "slipway"

@@ -22,6 +22,7 @@ from providers.cloud.registry import CLOUDS
 from providers.dns.powerdns import PowerDNS
 from providers.hosts.blueprints import Blueprints
 from providers.mail.smtp import SmtpClient
+from providers.payments.stripe import Stripe
 from settings import Settings, read_key
 
 logger = logging.getLogger("slipway.workers")
@@ -46,10 +47,12 @@ def run_config(settings: Settings) -> RunConfig:
         apt_source=settings.host_apt_source,
         dns_servers=tuple(settings.dns_servers),
         dns_ttl=settings.dns_ttl,
+        dns_nameservers=tuple(settings.dns_nameservers),
         acme_email=settings.letsencrypt_email,
         acme_profile=settings.acme_profile,
         trust_file=str(settings.tls_trust_file) if settings.tls_trust_file else None,
         credentials_days=settings.credentials_days,
+        portal_url=settings.portal_url,
         policy=RunPolicy(automatic_minutes=settings.activity_minutes, park_hours=settings.park_hours),
         inventory=InventoryRules(
             grace_hours=settings.inventory_grace_hours, acts_per_hour=settings.inventory_acts_per_hour
@@ -87,6 +90,11 @@ def mail_client(settings: Settings) -> SmtpClient | None:
     )
 
 
+def payment_client(settings: Settings) -> Stripe | None:
+    key = settings.stripe_api_key
+    return Stripe(api_key=key, base_url=settings.stripe_api_url) if key is not None else None
+
+
 @contextlib.asynccontextmanager
 async def make_deps(settings: Settings) -> AsyncIterator[Deps]:
     if settings.secret_keys is None:
@@ -98,6 +106,7 @@ async def make_deps(settings: Settings) -> AsyncIterator[Deps]:
     )
     keys = KeyRing.parse(settings.secret_keys.get_secret_value())
     book = CloudBook(db, keys, CLOUDS)
+    payments = payment_client(settings)
     try:
         await seed(db, keys, settings)
         yield Deps(
@@ -111,8 +120,11 @@ async def make_deps(settings: Settings) -> AsyncIterator[Deps]:
             ),
             blueprints=Blueprints(settings.blueprints_dir),
             mail=mail_client(settings),
+            payments=payments,
         )
     finally:
         await book.close()
+        if payments is not None:
+            await payments.close()
         await dns.close()
         await db.close()

@@ -13,7 +13,8 @@ from activities.records import RecordActivities
 from domain.journal import JournalBatch, Projection, StepEvent, Subject
 from domain.provisioning import Parked
 from domain.statuses import Attention, Phase, StepState
-from domain.steps import BY_NAME, Step
+from domain.step import Step
+from domain.steps import BY_NAME
 from domain.visibility import ATTENTION, NOTHING_STUCK, PROVIDER, SLUG, STATUS, STUCK_STEP
 from workflows._rows import Lane, execute
 

@@ -19,7 +19,8 @@ from temporalio.workflow import ActivityCancellationType
 from domain.errors import Trouble, clip
 from domain.provisioning import Parked, RunPolicy
 from domain.statuses import Attention, Phase, StepState
-from domain.steps import BY_NAME, Step
+from domain.step import Step
+from domain.steps import BY_NAME
 from workflows._decisions import Decisions, Inputs
 from workflows._options import ACTIVITIES, CLOUD, activity_options, name_of
 
