@@ -39,8 +39,10 @@ from api import (
     house_servers,
     instances,
     inventory,
+    jobs,
     offers,
     options,
+    order_reads,
     orders,
     pages,
     password_reset,
@@ -49,6 +51,7 @@ from api import (
     products,
     providers,
     servers,
+    tenants,
     users,
     vps,
 )
@@ -107,7 +110,7 @@ def create_app(
     errors.install(app)
     for module in (auth, password_reset, create_instance, instances, events, credentials, commands, servers, plans,
                    offers, vps, attention, inventory, providers, products, house_servers, api_keys, users, audit,
-                   orders, payments, options, health, pages):  # fmt: skip
+                   orders, order_reads, payments, jobs, tenants, options, health, pages):  # fmt: skip
         app.include_router(module.router)
     app.include_router(aliases.router_for([auth.router, users.router, audit.router]))
     app.mount("/assets/docs", StaticFiles(directory=pages.API_STATIC), name="docs-assets")
