@@ -71,6 +71,7 @@ async def test_no_role_meets_a_failure_or_an_open_door(world: World, role: Role)
 
 # What a scope of a key opens; every other route is for people.
 SCOPED = {
+    Scope.ORDERS_WRITE: {("post", "/api/orders")},
     Scope.INSTANCES_WRITE: {("post", "/api/portal/instances")},
     Scope.INSTANCES_READ: {
         ("get", "/api/portal/instances"), ("get", "/api/portal/instances/{deployment_id}/status"),
