@@ -20,7 +20,7 @@ from api.services import Services
 from api.temporal_link import CALL_SECONDS, answered
 from db.models import VpsInstance
 from db.models_clouds import ServerAction, ServiceProvider
-from db.queries import jobs, mails, orders, set_ups
+from db.queries import jobs, mails, orders
 from db.queries.ordering import mark_started
 from db.queries.servers import action_started, call_of
 from domain.accounts import AccountCall, AccountChecked
@@ -192,18 +192,22 @@ async def start_set_up(services: Services, order: SetUpServerOrder) -> None:
             with contextlib.suppress(WorkflowAlreadyStartedError):
                 await client.start_workflow(SET_UP_SERVER, order, **set_up_start(order))
         async with services.db.begin() as session:
-            await set_ups.started(session, uuid.UUID(order.job_id))
+            await jobs.started(session, uuid.UUID(order.job_id))
     except ApiError as error:
         services.metrics.starts_failed.inc()
         log.warning("set-up not started yet", extra={"job_id": order.job_id, "reason": error.message})
 
 
 async def retry_set_up(services: Services, job_id: uuid.UUID, asked: RetryRequest) -> None:
-    """Retry what waits for an operator. 409 where nothing does any more."""
-    async with answered():
-        run = (await services.temporal.client()).get_workflow_handle(change_workflow_id(str(job_id)))
-        await run.execute_update("retry_step", asked, id=f"retry/{asked.request_id}", result_type=str,
-                                 rpc_timeout=RPC_TIMEOUT)  # fmt: skip
+    """Retry what waits for an operator. Where nothing does any more the set-up goes on, which is what was asked for."""
+    try:
+        async with answered():
+            run = (await services.temporal.client()).get_workflow_handle(change_workflow_id(str(job_id)))
+            await run.execute_update("retry_step", asked, id=f"retry/{asked.request_id}", result_type=str,
+                                     rpc_timeout=RPC_TIMEOUT)  # fmt: skip
+    except ApiError as error:
+        if error.code is not ErrorCode.CONFLICT:
+            raise
 
 
 async def cancel_set_up(services: Services, job_id: uuid.UUID) -> None:
