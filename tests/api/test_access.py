@@ -21,12 +21,15 @@ CLOSED = {
     "/api/audit": ADMINISTRATORS | {Role.SUPPORT},
     "/api/admin/api-keys": ADMINISTRATORS,
     "/api/hosting/servers": ADMINISTRATORS | {Role.OPERATOR},
+    "/api/tenants": ADMINISTRATORS,
+    "/api/operator/payment-cases": ADMINISTRATORS | {Role.OPERATOR, Role.BILLING},
 }
-# Asked by people who have no token yet (an order's options are public), and by machines that watch.
+# Asked by people who have no token yet (an order's options are public), and by machines that watch or sign.
 OPEN = {
     ("post", "/api/auth/login"), ("post", "/api/auth/refresh"), ("get", "/api/live"), ("get", "/api/ready"),
     ("get", "/api/health"), ("get", "/metrics"), ("get", "/api/portal/options"), ("get", "/api/public/products"),
     ("post", "/api/auth/password/forgot"), ("post", "/api/auth/password/reset"),
+    ("post", "/api/webhooks/stripe"),  # 400: it is signed, or nothing
 }  # fmt: skip
 
 
