@@ -194,8 +194,8 @@ def either(roles: frozenset[Role], scope: Scope) -> Callable[..., Awaitable[Call
     return check
 
 
-def orders_for(machine: Machine, tenant_id: uuid.UUID | None) -> None:
-    """403 where the key is bound to another tenant. `tenant_id` None: there is no tenant of that name."""
+def orders_for(machine: Machine, tenant_id: uuid.UUID) -> None:
+    """403 where the key is bound to another tenant."""
     if machine.tenant_id not in (None, tenant_id):
         raise ApiError(ErrorCode.FORBIDDEN, "This API key may order for its own tenant only.")
 

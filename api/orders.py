@@ -1,5 +1,4 @@
-"""POST /api/orders (R044, R239): the marketing site, or a machine with a key (X06), tells of a payment, once or many
-times; one order comes of it.
+"""POST /api/orders (R044, R239): the marketing site tells of a payment, once or many times; one order comes of it.
 
 The rows are committed before the answer is given, and the run is started behind it: with Temporal away the answer is
 201 all the same, and the sweep of unstarted rows starts it.
@@ -16,11 +15,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import sales_view
-from api.deps import Held, OrderMachine, actor, charge, client_ip, orders_for
+from api.deps import Held, charge, client_ip
 from api.envelope import reply, request_id
 from api.errors import ApiError
 from api.examples import taking
-from api.machines import Machine
 from api.sales_schemas import ORDER_REQUEST, ORDERED, ORDERED_BEFORE, OrderCreate
 from api.services import Services, services
 from api.starting import start_fulfilment
@@ -39,19 +37,11 @@ WHERE = "/api/orders"
 MARKETING = "marketing"
 
 
-async def orderer(
+async def marketing_site(
     request: Request,
-    machine: OrderMachine,
     key: Annotated[str | None, Header(alias="x-internal-key", description="MARKETING_WEBHOOK_SECRET")] = None,
-) -> Machine | None:
-    """A machine with the scope, or None for the marketing site, which sends the internal key and nothing else."""
-    if machine is None:
-        _check_internal(request, key)
-    return machine
-
-
-def _check_internal(request: Request, key: str | None) -> None:
-    """Wrong keys are counted against their address; right ones are not counted."""
+) -> None:
+    """Only the marketing site. Wrong keys are counted against their address; right ones are not counted."""
     held = services(request)
     secrets = each(held.settings.marketing_webhook_secret)
     if not secrets:
@@ -69,21 +59,16 @@ def _check_internal(request: Request, key: str | None) -> None:
 @router.post(
     WHERE,
     status_code=201,
+    dependencies=[Depends(marketing_site)],
     responses={201: ORDERED, 200: ORDERED_BEFORE},
     openapi_extra=taking(ORDER_REQUEST),
 )
-async def create(
-    request: Request, asked: OrderCreate, held: Held, machine: Annotated[Machine | None, Depends(orderer)]
-) -> Response:
+async def create(request: Request, asked: OrderCreate, held: Held) -> Response:
     """One payment is one order: a repeat gets it again, with 200; one that says something else is refused with 409."""
     wanted = _wanted(held, asked)
     who = Actor(MARKETING, "", request_id(request), client_ip(request))
-    if machine is not None:
-        who = actor(request, machine)
     try:
         async with held.db.begin() as session:
-            if machine is not None and machine.tenant_id is not None:
-                orders_for(machine, await orders.tenant_called(session, wanted.tenant_slug))
             placed = await orders.place(session, wanted)
             if placed.created:
                 await payments.catch_up(session, placed)

@@ -188,10 +188,6 @@ def _compare(earlier: Placed, asked: OrderAsked) -> None:
             raise OtherContent(field)
 
 
-async def tenant_called(session: AsyncSession, slug: str) -> uuid.UUID | None:
-    return (await session.execute(select(Tenant.id).where(Tenant.slug == slug))).scalar_one_or_none()
-
-
 async def _tenant(session: AsyncSession, slug: str) -> Tenant:
     row = (await session.execute(select(Tenant).where(Tenant.slug == slug))).scalar_one_or_none()
     if row is None or not row.is_active:

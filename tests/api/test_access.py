@@ -22,7 +22,7 @@ CLOSED = {
     "/api/admin/api-keys": ADMINISTRATORS,
     "/api/hosting/servers": ADMINISTRATORS | {Role.OPERATOR},
     "/api/tenants": ADMINISTRATORS,
-    "/api/operator/payment-cases": ADMINISTRATORS | {Role.OPERATOR, Role.BILLING},
+    "/api/operator/payment-cases/{event_id}/settle": ADMINISTRATORS | {Role.OPERATOR, Role.BILLING},
 }
 # Asked by people who have no token yet (an order's options are public), and by machines that watch or sign.
 OPEN = {

@@ -12,10 +12,8 @@ from sqlalchemy import func, select
 
 from db.models_sales import Order
 from db.queries import orders
-from domain.api_keys import Scope
 from domain.fulfilment import FulfilmentOrder
 from tests.api.conftest import MakeWorld
-from tests.api.machines import key_for
 from tests.api.world import INTERNAL_KEY, World, temporal_is_away
 from tests.sales import Shop, an_email, open_shop
 
@@ -162,35 +160,3 @@ async def test_what_cannot_be_ordered_is_422_by_the_field(
 ) -> None:
     answer = await post(world, shop.body(**change))
     assert (answer.status_code, answer.json()["field"]) == (422, field), answer.text
-
-
-class TestMachines:
-    """X06: an API key with orders:write stands beside the internal key."""
-
-    async def ask(self, world: World, body: dict[str, Any], key: str) -> tuple[int, dict[str, Any]]:
-        answer = await world.client.post("/api/orders", json=body, headers={"Authorization": f"Bearer {key}"})
-        return answer.status_code, answer.json()
-
-    async def test_one_with_the_scope_orders_under_its_name_and_a_repeat_gets_the_same(
-        self, world: World, shop: Shop
-    ) -> None:
-        key, body = await key_for(world, Scope.ORDERS_WRITE, name="reseller"), shop.body()
-        status, told = await self.ask(world, body, key)
-        assert status == 201
-        again = await self.ask(world, body, key)
-        assert (again[0], again[1]["order"]["id"]) == (200, told["order"]["id"])
-        [line] = [one for one in await world.audit("order.create") if one.target_id == told["order"]["id"]]
-        assert line.actor == "reseller"
-
-    async def test_one_without_the_scope_is_told_so_also_with_the_internal_key(self, world: World, shop: Shop) -> None:
-        key = await key_for(world, Scope.INSTANCES_READ)
-        answer = await post(world, shop.body(), Authorization=f"Bearer {key}")
-        assert (answer.status_code, "orders:write" in answer.json()["message"]) == (403, True)
-
-    async def test_one_that_is_bound_orders_for_its_own_tenant_only(self, world: World, shop: Shop) -> None:
-        other = await open_shop(world.db)
-        key = await key_for(world, Scope.ORDERS_WRITE, tenant_id=shop.tenant.id)
-        assert (await self.ask(world, shop.body(), key))[0] == 201
-        for body in (other.body(), shop.body(tenantSlug="nobody")):
-            status, told = await self.ask(world, body, key)
-            assert (status, told["code"]) == (403, "FORBIDDEN")
