@@ -22,7 +22,7 @@ CLOSED = {
     "/api/admin/api-keys": ADMINISTRATORS,
     "/api/hosting/servers": ADMINISTRATORS | {Role.OPERATOR},
     "/api/tenants": ADMINISTRATORS,
-    "/api/operator/payment-cases": ADMINISTRATORS | {Role.OPERATOR, Role.BILLING},
+    "/api/operator/payment-cases/{event_id}/settle": ADMINISTRATORS | {Role.OPERATOR, Role.BILLING},
 }
 # Asked by people who have no token yet (an order's options are public), and by machines that watch or sign.
 OPEN = {
@@ -74,6 +74,7 @@ async def test_no_role_meets_a_failure_or_an_open_door(world: World, role: Role)
 
 # What a scope of a key opens; every other route is for people.
 SCOPED = {
+    Scope.ORDERS_WRITE: {("post", "/api/orders")},
     Scope.INSTANCES_WRITE: {("post", "/api/portal/instances")},
     Scope.INSTANCES_READ: {
         ("get", "/api/portal/instances"), ("get", "/api/portal/instances/{deployment_id}/status"),
