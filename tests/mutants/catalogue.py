@@ -57,6 +57,18 @@ MUTANTS = (
         ("providers/hosts/redaction.py", "text = text.replace(form, MARK)", "pass"),
     ),
     _mutant(
+        "a mail domain of another owner is taken over", "tests/providers/mailboxes/test_texts.py",
+        ("providers/mailboxes/domain_table.py", "if found != owner:", "if found is Ellipsis:"),
+    ),
+    _mutant(
+        "a suspended mailbox is signed in to", "tests/providers/mailboxes/test_texts.py",
+        ("providers/mailboxes/accounts.py", "if is_open and self.password_hash", "if self.password_hash"),
+    ),
+    _mutant(
+        "a suspended mailbox takes mail", "tests/providers/mailboxes/test_texts.py",
+        ("providers/mailboxes/accounts.py", "if not is_open:", "if is_open is None:"),
+    ),
+    _mutant(
         "log lines repeat an error's text", "tests/test_telemetry.py",
         ("telemetry.py", 'line["error"] = _kinds(record.exc_info[1])', 'line["error"] = repr(record.exc_info[1])'),
     ),
