@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 SOURCES := api activities workflows providers domain db workers sandbox deploy settings.py temporal.py telemetry.py cli.py
 
 .DEFAULT_GOAL := help
-.PHONY: help up down lab test check format bench fleet record faults mutants kills lock clean
+.PHONY: help up down lab test check format bench fleet record faults mutants kills orders lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

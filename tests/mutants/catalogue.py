@@ -261,4 +261,17 @@ MUTANTS = (
         ("db/queries/providers.py", "    if count:\n        raise ServersLive(count)",
          "    if count < 0:\n        raise"),
     ),
+    _mutant(
+        "a machine's key opens what its scopes do not", "tests/api/test_api_keys.py",
+        ("api/deps.py", "if machine is not None and scope not in machine.scopes:", "if machine is Ellipsis:"),
+    ),
+    _mutant(
+        "a revoked machine's key is taken", "tests/api/test_api_keys.py",
+        ("db/queries/api_keys.py", "if row.revoked_at is not None or (", "if ("),
+    ),
+    _mutant(
+        "two choices of a house server run at once", "tests/db/test_house_servers.py",
+        ("db/queries/house_servers.py", "    await session.execute(select(func.pg_advisory_xact_lock(CHOICE_LOCK)))\n",
+         ""),
+    ),
 )  # fmt: skip
