@@ -29,6 +29,7 @@ ALLOWED: dict[tuple[str, str, str], str] = {
     ("_steps.py", "OperatedRun.together", "workflow.as_completed(tasks)"): _BRANCH,
     ("_steps.py", "OperatedRun.together", "await finished"): _BRANCH,
     ("_steps.py", "_settled", "await task"): _BRANCH,
+    ("_steps.py", "uninterrupted", "asyncio.shield(task)"): "the way back of a run, or its end; its waits have theirs",
 }
 
 

@@ -54,7 +54,7 @@ class Pool:
 def _runs(deps: Deps) -> list[Callable[..., Any]]:
     records, sweeps = RecordActivities(deps), SweepActivities(deps)
     return [records.record, records.reserve, records.move, records.preview,
-            records.activate, records.release, records.end_action, records.end_mail,
+            records.activate, records.call_back, records.release, records.end_action, records.end_mail,
             sweeps.start_unstarted]  # fmt: skip
 
 

@@ -127,6 +127,7 @@ class Journal:
             deployment_id=self._deployment_id,
             run_id=workflow.info().run_id,
             family=self._family,
+            task=workflow.info().get_current_history_length(),
             events=events,
             projection=self.shown,
         )

@@ -7,9 +7,10 @@ name (its step), a deadline (`until`, after which it escalates and gets a new on
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
@@ -41,6 +42,7 @@ class OperatedRun(Decisions):
         super().__init__()
         self._undos: list[tuple[str, Callable[[], Awaitable[object]]]] = []
         self._urgent = False  # what was begun last is an operator's retry
+        self._taking_back = False  # nothing stops that any more
 
     # ---- the story's verbs ------------------------------------------------------------------------------------------
 
@@ -116,10 +118,13 @@ class OperatedRun(Decisions):
                 continue
             return result
 
+    def begin_taking_back(self) -> None:
+        """From here on the run goes backwards, and neither a cancellation nor a decision turns it."""
+        self._leaving = self._taking_back = True
+        self._parked.clear()
+
     async def roll_back(self, why: str) -> None:
         """Run the undos in reverse. Each is retried, then parked; none is skipped."""
-        self._leaving = True
-        self._parked.clear()
         self.journal.show(phase=Phase.ROLLING_BACK, status_message=f"Rolling back: {why}")
         self.journal.show_parked([])
         self.journal.note("rollback", StepState.NOTE, f"Rolling back: {why}")
@@ -139,10 +144,14 @@ class OperatedRun(Decisions):
             except ActivityError as error:
                 if is_cancelled_exception(error):
                     raise
-                await self._park(step, error, undoing=True)
+                await self.park_undo(name, error)
                 continue
             self.journal.note(name, StepState.UNDONE, "")
             return result
+
+    async def park_undo(self, name: str, error: ActivityError) -> None:
+        """Wait until an operator has it tried again."""
+        await self._park(BY_NAME[name], error, undoing=True)
 
     # ---- waiting for an operator ------------------------------------------------------------------------------------
 
@@ -178,6 +187,10 @@ class OperatedRun(Decisions):
                     )
                 except TimeoutError:
                     self._escalate(step, wait, patience)
+                except asyncio.CancelledError:
+                    # The SDK tells a wait of the run's cancellation too, once it ends; what cannot stop goes on.
+                    if (self.reversible and not self._taking_back) or _is_cancelled():
+                        raise
         finally:
             self._parked.pop(step.name, None)
             self._retried.discard(step.name)
@@ -200,6 +213,8 @@ class OperatedRun(Decisions):
 
     def _check_leaving(self) -> None:
         # A cancellation that meets an activity's normal end is swallowed by the await; look again at every boundary.
+        if self._taking_back or not self.reversible:
+            return
         if self._leaving or workflow.cancellation_reason() is not None:
             raise asyncio.CancelledError
 
@@ -223,6 +238,21 @@ def stood_in_line(name: str, error: ActivityError) -> bool:
         return False
     never_begun = isinstance(error.cause, ActivityTimeout) and error.started_event_id == 0
     return never_begun or describe(error)[0] == Trouble.RATE_LIMITED
+
+
+async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:
+    """Do `work` to its end, whatever cancellation comes meanwhile: it is too late for one."""
+    task = asyncio.create_task(work)
+    while not task.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.shield(task)
+    return task.result()
+
+
+def _is_cancelled() -> bool:
+    """Whether this very task was cancelled, which nothing but its run's leaving memory does where nothing may stop."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _settled(task: asyncio.Future[object]) -> None:

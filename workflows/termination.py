@@ -13,12 +13,12 @@ from domain.provisioning import AbsenceReport, DestroyCall, Destroyed, StepCall,
 from domain.statuses import DeploymentStatus, DeploymentType, Phase, StepState
 from domain.steps import TERMINATION
 from workflows._journal import Journal
-from workflows._steps import OperatedRun
+from workflows._steps import OperatedRun, uninterrupted
 
 
 @workflow.defn
 class Termination(OperatedRun):
-    """There is no way back once it has begun, so a parked step can be retried but not rolled back."""
+    """There is no way back once it has begun, so a parked step can be retried but not rolled back, nor a run cancelled."""
 
     reversible = False
 
@@ -33,6 +33,9 @@ class Termination(OperatedRun):
 
     @workflow.run
     async def run(self, order: TerminationOrder) -> None:
+        await uninterrupted(self._tell(order))
+
+    async def _tell(self, order: TerminationOrder) -> None:
         if order.deployment_type is not DeploymentType.SERVER:
             await self.step("withdraw_dns", lambda: self.effect(NameActivities.withdraw_dns, self._call()))
         if order.deployment_type is DeploymentType.SHARED:

@@ -101,6 +101,11 @@ class Judge:
 
     def _row(self, facts: RunFacts, ended: WorkflowExecutionStatus | None) -> None:
         row = facts.deployment
+        if Phase(row.phase) not in ENDS:
+            self._say(
+                "lost", f"the run went on after it was said to have ended: it is {row.phase}, {row.status_message}"
+            )
+            return
         status, workflow = ENDS[Phase(row.phase)]
         if row.status != status and row.phase != Phase.TERMINATED:
             self._say("lost", f"the row's status is {row.status} in phase {row.phase}")

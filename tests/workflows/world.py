@@ -243,7 +243,7 @@ class World:
     def workers(self, client: Client, **runs: Any) -> list[Worker]:
         records, sweeps = self.records_class(self.deps), SweepActivities(self.deps)
         rows = [records.record, records.reserve, records.move, records.preview,
-                records.activate, records.release, records.end_action, records.end_mail,
+                records.activate, records.call_back, records.release, records.end_action, records.end_mail,
                 sweeps.start_unstarted]  # fmt: skip
         remote = [self.quote_server, self.create_server, self.await_server, self.set_up_server, self.destroy_server,
                   self.sweep_inventory, self.send_action, self.await_action, self.look_at_server, self.read_offers,
@@ -254,7 +254,8 @@ class World:
         return [
             Worker(client, task_queue=ids.RUNS_QUEUE, workflows=list(WORKFLOWS), activities=rows,
                    workflow_runner=sandbox_runner(), **runs),
-            *(Worker(client, task_queue=queue, activities=remote)
+            # Heartbeats hear of a cancellation; they are put together for many seconds otherwise.
+            *(Worker(client, task_queue=queue, activities=remote, max_heartbeat_throttle_interval=timedelta(seconds=0.1))
               for queue in (ids.cloud_queue("transip"), ids.cloud_queue("digitalocean"), ids.HOSTS_QUEUE,
                             ids.EDGE_QUEUE)),
         ]  # fmt: skip

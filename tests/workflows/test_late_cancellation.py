@@ -1,0 +1,176 @@
+"""A cancellation that meets the end of a run, at each moment near it: row, run, cloud and journal agree afterwards.
+
+Rows are written while a workflow task is under way, before Temporal has kept what the task decided. A cancellation that
+arrives meanwhile refuses that task's end, and the run goes on from before it, with other knowledge.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from temporalio import activity
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
+
+from activities.records import RecordActivities
+from db.keyring import KeyRing
+from db.models import DeploymentEvent
+from db.session import Database
+from domain.journal import JournalBatch
+from domain.provisioning import ProvisionOrder, RollbackRequest, StepCall
+from domain.statuses import DeploymentType, StepState
+from tests.workflows.test_replay_safety import failure_of_replay, running
+from tests.workflows.world import World, until_parked
+from workflows.provisioning import Provisioning
+
+Chosen = Callable[[str, JournalBatch], bool]
+
+
+class HeldRecords(RecordActivities):
+    """Rows as the product writes them; the one that a test chose waits once, before or after its transaction."""
+
+    chosen: Chosen = staticmethod(lambda name, batch: False)
+    before = False
+
+    def hold(self, chosen: Chosen, *, before: bool) -> None:
+        self.chosen, self.before = chosen, before
+        self.reached, self.go_on, self.held = asyncio.Event(), asyncio.Event(), False
+
+    async def _wait(self, name: str, batch: JournalBatch, *, before: bool) -> None:
+        if before == self.before and not getattr(self, "held", True) and self.chosen(name, batch):
+            self.held = True
+            self.reached.set()
+            await self.go_on.wait()
+
+    @activity.defn
+    async def record(self, batch: JournalBatch) -> None:
+        await self._wait("record", batch, before=True)
+        await super().record(batch)
+        await self._wait("record", batch, before=False)
+
+    @activity.defn
+    async def activate(self, call: StepCall, batch: JournalBatch) -> str:
+        await self._wait("activate", batch, before=True)
+        url = await super().activate(call, batch)
+        await self._wait("activate", batch, before=False)
+        return url
+
+    @activity.defn
+    async def release(self, call: StepCall, batch: JournalBatch) -> None:
+        await self._wait("release", batch, before=True)
+        await super().release(call, batch)
+        await self._wait("release", batch, before=False)
+
+
+def ends(name: str, batch: JournalBatch) -> bool:
+    return any(event.state == StepState.ENDED for event in batch.events)
+
+
+def activates(name: str, batch: JournalBatch) -> bool:
+    return name == "activate"
+
+
+def releases(name: str, batch: JournalBatch) -> bool:
+    return name == "release"
+
+
+class LateWorld(World):
+    def __init__(self, db: Database, keys: KeyRing) -> None:
+        super().__init__(db, keys)
+        self.rows = HeldRecords(self.deps)
+
+    def records_class(self, deps: Any) -> HeldRecords:  # type: ignore[override]
+        return self.rows
+
+
+@pytest.fixture
+def world(db: Database, keys: KeyRing) -> LateWorld:
+    return LateWorld(db, keys)
+
+
+async def agreed(world: World, order: ProvisionOrder, handle: WorkflowHandle[Any, Any]) -> str:
+    """How it ended, by everybody's word."""
+    with contextlib.suppress(WorkflowFailureError):
+        await asyncio.wait_for(handle.result(), 30)
+    status = (await handle.describe()).status
+    row = await world.row(order)
+    assert (row.phase, status) in {
+        ("active", WorkflowExecutionStatus.COMPLETED),
+        ("cancelled", WorkflowExecutionStatus.CANCELED),
+        ("rolled_back", WorkflowExecutionStatus.FAILED),
+    }
+    active = row.phase == "active"
+    assert (order.deployment_id in world.servers) == active
+    assert row.status == ("active" if active else "failed")
+    assert (row.access_url is not None) == (active and order.deployment_type is not DeploymentType.SERVER)
+    assert (row.ended_at is None) == active
+    assert (row.absence is None) == active
+    async with world.db.begin() as session:
+        rows = (await session.execute(
+            select(DeploymentEvent.seq, DeploymentEvent.state, DeploymentEvent.step).where(
+                DeploymentEvent.deployment_id == order.deployment_id, DeploymentEvent.kind == "step")
+            .order_by(DeploymentEvent.position))).all()  # fmt: skip
+    assert [row.seq for row in rows] == [*range(1, len(rows) + 1)]
+    assert [row.state for row in rows].count(StepState.ENDED) == 1
+    assert rows[-1].state == StepState.ENDED
+    assert row.seq == rows[-1].seq
+    undone = {row.step for row in rows if row.state == StepState.UNDONE}
+    names = set() if order.deployment_type is DeploymentType.SERVER else {"publish_dns"}
+    assert undone >= (set() if active else {"create_server", "reserve", *names})
+    assert await failure_of_replay(handle) is None
+    return str(row.phase)
+
+
+class TestProvisioning:
+    @pytest.mark.parametrize("kind", ["dedicated", "server"])
+    @pytest.mark.parametrize("before", [True, False], ids=["before its rows", "after its rows"])
+    @pytest.mark.parametrize("moment", [activates, ends], ids=["handing over", "telling the end"])
+    async def test_a_cancellation_near_the_end_leaves_one_truth(
+        self, world: LateWorld, client: Client, moment: Chosen, before: bool, kind: str
+    ) -> None:
+        world.rows.hold(moment, before=before)
+        async with running(world, client):
+            order = await world.order(f"late{kind}{moment.__name__}{before:d}", kind)
+            handle = await world.start(client, order)
+            await asyncio.wait_for(world.rows.reached.wait(), 30)
+            await handle.cancel()
+            world.rows.go_on.set()
+            await agreed(world, order, handle)
+
+    @pytest.mark.parametrize("before", [True, False], ids=["before its rows", "after its rows"])
+    @pytest.mark.parametrize("moment", [releases, ends], ids=["releasing", "telling the end"])
+    async def test_a_cancellation_near_the_end_of_a_rollback_leaves_one_truth(
+        self, world: LateWorld, client: Client, moment: Chosen, before: bool
+    ) -> None:
+        world.fail("run_migrations", "MigrationFailed")
+        world.rows.hold(moment, before=before)
+        async with running(world, client):
+            order = await world.order(f"lateback{moment.__name__}{before:d}")
+            handle = await world.start(client, order)
+            await until_parked(handle, "run_migrations")
+            await handle.signal(Provisioning.rollback)
+            await asyncio.wait_for(world.rows.reached.wait(), 30)
+            await handle.cancel()
+            world.rows.go_on.set()
+            assert await agreed(world, order, handle) != "active"
+
+    @pytest.mark.parametrize("undo", ["withdraw_dns", "destroy_server", "prove_server_absent"])
+    async def test_a_cancellation_during_an_operators_rollback_does_not_stop_it(
+        self, world: LateWorld, client: Client, undo: str
+    ) -> None:
+        world.fail("run_migrations", "MigrationFailed")
+        async with running(world, client):
+            order = await world.order(f"midback{undo.replace('_', '')}")
+            handle = await world.start(client, order)
+            await until_parked(handle, "run_migrations")
+            reached = world.hold(undo)
+            await handle.execute_update(Provisioning.roll_back_run, RollbackRequest(reason="no"))
+            await asyncio.wait_for(reached.wait(), 30)
+            await handle.cancel()
+            await asyncio.sleep(0.5)
+            world.holds[undo].set()
+            assert await agreed(world, order, handle) != "active"
