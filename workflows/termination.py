@@ -18,7 +18,7 @@ from workflows._steps import OperatedRun, uninterrupted
 
 @workflow.defn
 class Termination(OperatedRun):
-    """There is no way back once it has begun, so a parked step can be retried but not rolled back, nor a run cancelled."""
+    """There is no way back once it has begun: a parked step can be retried, not rolled back, and nothing cancels it."""
 
     reversible = False
 

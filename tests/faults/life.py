@@ -197,7 +197,7 @@ class Life:
         verdict.end = phase
         judge = Judge(self._stack, order.deployment_id, self._stack.clouds.twins(self._seed))
         closed = await self._closed(handle)
-        verdict.violations += await judge.verdict(closed)
+        verdict.violations += await judge.verdict(phase, closed)
         verdict.moves = max(verdict.moves, judge.moves)
         if closed is None:
             verdict.violations.append(Violation("lost", await last_heard(handle)))

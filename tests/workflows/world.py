@@ -54,6 +54,8 @@ from workers.pools import WORKFLOWS
 from workflows.provisioning import Provisioning
 
 Script = Callable[[int], Exception | None]
+# Heartbeats, by which an activity hears of its cancellation, are put together for many seconds otherwise.
+HEARS = timedelta(seconds=0.1)
 
 
 class World:
@@ -254,8 +256,7 @@ class World:
         return [
             Worker(client, task_queue=ids.RUNS_QUEUE, workflows=list(WORKFLOWS), activities=rows,
                    workflow_runner=sandbox_runner(), **runs),
-            # Heartbeats hear of a cancellation; they are put together for many seconds otherwise.
-            *(Worker(client, task_queue=queue, activities=remote, max_heartbeat_throttle_interval=timedelta(seconds=0.1))
+            *(Worker(client, task_queue=queue, activities=remote, max_heartbeat_throttle_interval=HEARS)
               for queue in (ids.cloud_queue("transip"), ids.cloud_queue("digitalocean"), ids.HOSTS_QUEUE,
                             ids.EDGE_QUEUE)),
         ]  # fmt: skip
