@@ -15,17 +15,22 @@ import pytest
 from sqlalchemy import select
 from temporalio import activity
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
 
 from activities.records import RecordActivities
 from db.keyring import KeyRing
 from db.models import DeploymentEvent
 from db.session import Database
 from domain.journal import JournalBatch
-from domain.provisioning import ProvisionOrder, RollbackRequest, StepCall
+from domain.provisioning import ProvisionOrder, RollbackRequest, StepCall, TerminationOrder
+from domain.starting import termination_start
 from domain.statuses import DeploymentType, StepState
+from tests.journal import no_events
 from tests.workflows.test_replay_safety import failure_of_replay, running
 from tests.workflows.world import World, until_parked
 from workflows.provisioning import Provisioning
+from workflows.termination import Termination
 
 Chosen = Callable[[str, JournalBatch], bool]
 
@@ -35,6 +40,7 @@ class HeldRecords(RecordActivities):
 
     chosen: Chosen = staticmethod(lambda name, batch: False)
     before = False
+    refused = 0  # how often it is not said whether an order was handed over
 
     def hold(self, chosen: Chosen, *, before: bool) -> None:
         self.chosen, self.before = chosen, before
@@ -58,6 +64,13 @@ class HeldRecords(RecordActivities):
         url = await super().activate(call, batch)
         await self._wait("activate", batch, before=False)
         return url
+
+    @activity.defn
+    async def call_back(self, call: StepCall, batch: JournalBatch) -> str | None:
+        if self.refused:
+            self.refused -= 1
+            raise ApplicationError("no", type="MissingSetting", non_retryable=True)
+        return await super().call_back(call, batch)
 
     @activity.defn
     async def release(self, call: StepCall, batch: JournalBatch) -> None:
@@ -156,7 +169,7 @@ class TestProvisioning:
             await asyncio.wait_for(world.rows.reached.wait(), 30)
             await handle.cancel()
             world.rows.go_on.set()
-            assert await agreed(world, order, handle) != "active"
+            assert await agreed(world, order, handle) == "rolled_back"
 
     @pytest.mark.parametrize("undo", ["withdraw_dns", "destroy_server", "prove_server_absent"])
     async def test_a_cancellation_during_an_operators_rollback_does_not_stop_it(
@@ -171,6 +184,102 @@ class TestProvisioning:
             await handle.execute_update(Provisioning.roll_back_run, RollbackRequest(reason="no"))
             await asyncio.wait_for(reached.wait(), 30)
             await handle.cancel()
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(1)  # an activity that is called back would have heard of it
             world.holds[undo].set()
-            assert await agreed(world, order, handle) != "active"
+            assert await agreed(world, order, handle) == "rolled_back"
+
+    async def test_a_cancellation_while_an_undo_waits_for_an_operator_does_not_end_the_run(
+        self, world: LateWorld, client: Client
+    ) -> None:
+        world.fail("run_migrations", "MigrationFailed")
+        world.fail("destroy_server", "Unauthorized")
+        async with running(world, client):
+            order = await world.order("waitback")
+            handle = await world.start(client, order)
+            await until_parked(handle, "run_migrations")
+            await handle.signal(Provisioning.rollback)
+            await until_parked(handle, "create_server")
+            await handle.cancel()
+            await asyncio.sleep(0.5)
+            await until_parked(handle, "create_server")
+            world.heal("destroy_server")
+            await handle.signal(Provisioning.retry)
+            assert await agreed(world, order, handle) == "rolled_back"
+
+    async def test_an_undo_that_stands_in_line_is_waited_for(self, world: LateWorld, client: Client) -> None:
+        world.fail("run_migrations", "MigrationFailed")
+        world.fail("destroy_server", "RateLimited", times=2)
+        async with running(world, client):
+            order = await world.order("lineback")
+            handle = await world.start(client, order)
+            await until_parked(handle, "run_migrations")
+            await handle.signal(Provisioning.rollback)
+            assert await agreed(world, order, handle) == "rolled_back"
+        assert world.count["destroy_server"] == 3
+
+    async def test_a_question_that_cannot_be_answered_waits_for_an_operator(
+        self, world: LateWorld, client: Client
+    ) -> None:
+        """Whether it was handed over is asked of a row; nothing is undone before that is known."""
+        world.fail("run_migrations", "MigrationFailed")
+        world.rows.refused = 1
+        async with running(world, client):
+            order = await world.order("askback")
+            handle = await world.start(client, order)
+            await until_parked(handle, "run_migrations")
+            await handle.cancel()
+            await until_parked(handle, "activate")
+            assert world.count["destroy_server"] == 0
+            await handle.signal(Provisioning.retry)
+            assert await agreed(world, order, handle) == "cancelled"
+
+
+class TestTermination:
+    @pytest.mark.parametrize("parked", [False, True], ids=["under way", "waiting for an operator"])
+    async def test_a_termination_that_is_cancelled_goes_on(
+        self, world: LateWorld, client: Client, parked: bool
+    ) -> None:
+        async with running(world, client):
+            order = await world.order(f"goes{parked:d}")
+            await (await world.start(client, order)).result()
+            if parked:
+                world.fail("destroy_server", "Unauthorized")
+            else:
+                reached = world.hold("destroy_server")
+            end = TerminationOrder(deployment_id=order.deployment_id, slug=order.slug, fqdn=order.fqdn,
+                                   deployment_type=order.deployment_type)  # fmt: skip
+            handle = await client.start_workflow(Termination.run, end, **termination_start(end))
+            await (until_parked(handle, "destroy_server") if parked else asyncio.wait_for(reached.wait(), 30))
+            await handle.cancel()
+            await asyncio.sleep(0.5)
+            if parked:
+                world.heal("destroy_server")
+                await handle.signal(Termination.retry)
+            else:
+                world.holds["destroy_server"].set()
+            await asyncio.wait_for(handle.result(), 30)
+            assert (await world.row(order)).phase == "terminated"
+            assert world.servers == set()
+
+
+class TestWhoComesFirst:
+    """Two tries of one run at its row: the hand-over of a task that was given up, and the calling back after it."""
+
+    async def test_nothing_is_handed_over_once_it_was_called_back(self, world: LateWorld) -> None:
+        order = await world.order("calledback")
+        call, batch = StepCall(deployment_id=order.deployment_id), no_events(order.deployment_id)
+        run = ActivityEnvironment().run
+        assert await run(world.rows.call_back, call, batch) is None
+        with pytest.raises(ApplicationError) as refused:
+            await run(world.rows.activate, call, batch)
+        assert refused.value.type == "Conflict"
+        row = await world.row(order)
+        assert (row.activated_at, row.access_url, row.phase) == (None, None, "rolling_back")
+
+    async def test_nothing_is_called_back_once_it_was_handed_over(self, world: LateWorld) -> None:
+        order = await world.order("handedover")
+        call, batch = StepCall(deployment_id=order.deployment_id), no_events(order.deployment_id)
+        run = ActivityEnvironment().run
+        url = await run(world.rows.activate, call, batch)
+        assert await run(world.rows.call_back, call, batch) == url == "https://handedover.slipway.test"
+        assert (await world.row(order)).phase == "running"
