@@ -1,12 +1,14 @@
 """`make record`: run every story on a dev server and keep its history; for workflows changed on purpose.
 
-It also writes down the fingerprints of the code that made them.
+`make record STORIES="moved_elsewhere cancelled"` records those only: where the old commands are kept behind
+`workflow.patched()`, the histories of the others prove it. It also writes down the fingerprints of the code that made them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -28,11 +30,12 @@ from tests.workflows.world import World
 HERE = Path(__file__).parent
 
 
-async def record(client: Client, server: str) -> None:
+async def record(client: Client, server: str, chosen: list[str]) -> None:
     for path in HERE.glob("*.json"):
         if path.stem not in STORIES and path != fingerprints.FILE:
             path.unlink()
-    for name, story in STORIES.items():
+    for name in chosen or STORIES:
+        story = STORIES[name]
         with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
             connection.execute(f"create database {name}")
         url = f"{server.replace('postgresql://', 'postgresql+psycopg://')}/{name}"
@@ -57,7 +60,7 @@ async def main() -> None:
     )  # fmt: skip
     with postgres.server() as server:
         async with env:
-            await record(env.client, server)
+            await record(env.client, server, sys.argv[1:])
     fingerprints.keep()
 
 
