@@ -1,7 +1,8 @@
 """`make record`: run every story on a dev server and keep its history; for workflows changed on purpose.
 
 `make record STORIES="moved_elsewhere cancelled"` records those only: where the old commands are kept behind
-`workflow.patched()`, the histories of the others prove it. It also writes down the fingerprints of the code that made them.
+`workflow.patched()`, the histories of the others prove it. It also writes down the fingerprints of the code that made
+them.
 """
 
 from __future__ import annotations
