@@ -7,21 +7,22 @@ name (its step), a deadline (`until`, after which it escalates and gets a new on
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
 from typing import Any, TypeVar
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError, is_cancelled_exception
 from temporalio.exceptions import TimeoutError as ActivityTimeout
 from temporalio.workflow import ActivityCancellationType
 
 from domain.errors import Trouble, clip
 from domain.provisioning import Parked, RunPolicy
 from domain.statuses import Attention, Phase, StepState
-from domain.steps import BY_NAME, Step
-from workflows._decisions import Decisions
+from domain.step import Step
+from domain.steps import BY_NAME
+from workflows._cancelling import RollbackRequested, is_cancelled, settled, uninterrupted
+from workflows._decisions import Decisions, Inputs
 from workflows._options import ACTIVITIES, CLOUD, activity_options, name_of
 
 T = TypeVar("T")
@@ -29,11 +30,7 @@ T = TypeVar("T")
 PAUSE_IN_LINE = timedelta(seconds=20)  # before an activity that only waited is begun again
 
 
-class RollbackRequested(Exception):
-    """An operator decided to roll back; unwinds the story to its one except block."""
-
-
-class OperatedRun(Decisions):
+class OperatedRun(Decisions[Inputs]):
     """Base of every workflow that operators may retry or roll back."""
 
     policy: RunPolicy
@@ -64,7 +61,7 @@ class OperatedRun(Decisions):
                 self._urgent = attempt > 1
                 try:
                     result = await do()
-                except ActivityError as error:
+                except (ActivityError, ChildWorkflowError) as error:
                     if is_cancelled_exception(error):
                         raise
                     await self._park(step, error)
@@ -88,7 +85,7 @@ class OperatedRun(Decisions):
             for task in tasks:
                 task.cancel()
             for task in tasks:
-                await _settled(task)
+                await settled(task)
             raise
 
     async def effect(self, activity: Callable[..., Awaitable[T]], argument: object, *, summary: str = "") -> T:
@@ -97,8 +94,8 @@ class OperatedRun(Decisions):
         Standing in line for an account's calls is not failing: it is begun again, for as long as a line may take.
         """
         name, urgent, since = name_of(activity), self._urgent, workflow.now()
-        options = activity_options(
-            name, self.inputs.provider, self.policy, account=self.inputs.provider_id, urgent=urgent)  # fmt: skip
+        provider, account = self._cloud()
+        options = activity_options(name, provider, self.policy, account=account, urgent=urgent)
         while True:
             try:
                 result: T = await workflow.execute_activity_method(
@@ -113,15 +110,14 @@ class OperatedRun(Decisions):
                 if not stood_in_line(name, error) or waited >= timedelta(minutes=self.policy.line_minutes):
                     raise
                 self.journal.show(status_message="In line: a cloud takes only so many calls of an account")
-                await workflow.sleep(PAUSE_IN_LINE, summary=f"{name} stands in line at {self.inputs.provider}")
+                await workflow.sleep(PAUSE_IN_LINE, summary=f"{name} stands in line at {provider}")
                 self._check_leaving()
                 continue
             return result
 
-    def begin_taking_back(self) -> None:
-        """From here on the run goes backwards, and neither a cancellation nor a decision turns it."""
-        self._leaving = self._taking_back = True
-        self._parked.clear()
+    def _cloud(self) -> tuple[str, str]:
+        """(provider, account) whose queue and limits an activity at a cloud falls under; empty where none is called."""
+        return "", ""
 
     async def roll_back(self, why: str) -> None:
         """Run the undos in reverse. Each is retried, then parked; none is skipped."""
@@ -144,18 +140,34 @@ class OperatedRun(Decisions):
             except ActivityError as error:
                 if is_cancelled_exception(error):
                     raise
-                await self.park_undo(name, error)
+                await self._park(step, error, undoing=True)
                 continue
             self.journal.note(name, StepState.UNDONE, "")
             return result
 
-    async def park_undo(self, name: str, error: ActivityError) -> None:
-        """Wait until an operator has it tried again."""
-        await self._park(BY_NAME[name], error, undoing=True)
+    async def taking_back(self, work: Coroutine[Any, Any, T]) -> T:
+        """From here on the run goes backwards, and neither a cancellation nor a decision turns it."""
+        self._leaving = self._taking_back = True
+        self._parked.clear()
+        return await uninterrupted(work)
+
+    async def call_back(self, step: str, ask: Callable[[], Awaitable[str | None]]) -> str | None:
+        """Ask rows whether `step` has handed over, and keep it from doing so; nothing is undone before that is known.
+
+        Returns what was handed over: a task that did so may have been given up because of the very cancellation that
+        leads here, and the run knows nothing of it.
+        """
+        # Runs that were under way before this was asked have undone things already, or go on without.
+        while workflow.patched("asks-whether-handed-over"):
+            try:
+                return await ask()
+            except ActivityError as error:
+                await self._park(BY_NAME[step], error, undoing=True)
+        return None
 
     # ---- waiting for an operator ------------------------------------------------------------------------------------
 
-    async def _park(self, step: Step, error: ActivityError, *, undoing: bool = False) -> None:
+    async def _park(self, step: Step, error: ActivityError | ChildWorkflowError, *, undoing: bool = False) -> None:
         """Wait for a decision about this step. Returns to retry; raises RollbackRequested to leave."""
         trouble, message = describe(error)
         patience = timedelta(hours=self.policy.park_hours)
@@ -189,7 +201,7 @@ class OperatedRun(Decisions):
                     self._escalate(step, wait, patience)
                 except asyncio.CancelledError:
                     # The SDK tells a wait of the run's cancellation too, once it ends; what cannot stop goes on.
-                    if (self.reversible and not self._taking_back) or _is_cancelled():
+                    if (self.reversible and not self._taking_back) or is_cancelled():
                         raise
         finally:
             self._parked.pop(step.name, None)
@@ -219,8 +231,8 @@ class OperatedRun(Decisions):
             raise asyncio.CancelledError
 
 
-def describe(error: ActivityError) -> tuple[str, str]:
-    """(trouble, sentence) of a failed activity: str(ActivityError) itself says nothing."""
+def describe(error: ActivityError | ChildWorkflowError) -> tuple[str, str]:
+    """(trouble, sentence) of a failed activity or child: str() of the error itself says nothing."""
     cause: BaseException | None = error.cause
     last: BaseException | None = cause
     # A budget that ran out hides the trouble that used it up one level down.
@@ -238,27 +250,3 @@ def stood_in_line(name: str, error: ActivityError) -> bool:
         return False
     never_begun = isinstance(error.cause, ActivityTimeout) and error.started_event_id == 0
     return never_begun or describe(error)[0] == Trouble.RATE_LIMITED
-
-
-async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:
-    """Do `work` to its end, whatever cancellation comes meanwhile: it is too late for one."""
-    task = asyncio.create_task(work)
-    while not task.done():
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.shield(task)
-    return task.result()
-
-
-def _is_cancelled() -> bool:
-    """Whether this very task was cancelled, which nothing but its run's leaving memory does where nothing may stop."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
-
-
-async def _settled(task: asyncio.Future[object]) -> None:
-    """Wait for a cancelled branch to end; how it ended does not matter any more, unless it is a bug."""
-    try:
-        await task
-    except BaseException as error:
-        if not isinstance(error, RollbackRequested) and not is_cancelled_exception(error):
-            raise

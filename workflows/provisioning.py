@@ -27,12 +27,14 @@ from domain.provisioning import (
 )
 from domain.statuses import DeploymentStatus, DeploymentType, Phase, StepState
 from domain.steps import steps_for
+from workflows._cancelling import RollbackRequested, uninterrupted
 from workflows._journal import Journal
-from workflows._steps import OperatedRun, RollbackRequested, describe, uninterrupted
+from workflows._server_run import ServerRun, about
+from workflows._steps import describe
 
 
 @workflow.defn
-class Provisioning(OperatedRun):
+class Provisioning(ServerRun):
     @workflow.init
     def __init__(self, order: ProvisionOrder) -> None:
         super().__init__()
@@ -41,7 +43,7 @@ class Provisioning(OperatedRun):
         self.policy = order.policy
         self.destroyed = Destroyed()
         steps = steps_for(order.deployment_type, new_server=True)
-        self.journal = Journal(order, "provisioning", steps, DeploymentStatus.PROVISIONING)
+        self.journal = Journal(about(order), "provisioning", steps, DeploymentStatus.PROVISIONING)
 
     @workflow.run
     async def run(self, order: ProvisionOrder) -> str:
@@ -52,7 +54,7 @@ class Provisioning(OperatedRun):
             if not isinstance(error, RollbackRequested) and not is_cancelled_exception(error):
                 raise
             cancelled = is_cancelled_exception(error)
-            url = await uninterrupted(self._take_back(Phase.CANCELLED if cancelled else Phase.ROLLED_BACK))
+            url = await self.taking_back(self._take_back(Phase.CANCELLED if cancelled else Phase.ROLLED_BACK))
             if url is not None:
                 return url
             if cancelled:
@@ -168,9 +170,9 @@ class Provisioning(OperatedRun):
 
     async def _take_back(self, phase: Phase) -> str | None:
         """Undo everything. Returns the address where that came too late, because it was handed over before."""
-        self.begin_taking_back()
-        # Runs that were under way without the question have undone things already, or never will.
-        if workflow.patched("asks-whether-handed-over") and (url := await self._call_back()) is not None:
+        url = await self.call_back(
+            "activate", lambda: self.journal.execute(RecordActivities.call_back, self._call()))  # fmt: skip
+        if url is not None:
             self.journal.note("activate", StepState.NOTE, "Handed over before it could be taken back; terminate it")
             return await self._end_active(url)
         why = (
@@ -183,13 +185,6 @@ class Provisioning(OperatedRun):
         self.journal.note("rollback", StepState.ENDED, f"Everything was taken back ({why})")
         await self.journal.written()
         return None
-
-    async def _call_back(self) -> str | None:
-        while True:
-            try:
-                return await self.journal.execute(RecordActivities.call_back, self._call())
-            except ActivityError as error:
-                await self.park_undo("activate", error)
 
     async def _prove_absence(self) -> AbsenceReport:
         report = AbsenceReport(still_billed=self.destroyed.still_billed, billed_until=self.destroyed.billed_until)

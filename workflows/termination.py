@@ -12,12 +12,13 @@ from activities.servers import ServerActivities
 from domain.provisioning import AbsenceReport, DestroyCall, Destroyed, StepCall, TerminationOrder
 from domain.statuses import DeploymentStatus, DeploymentType, Phase, StepState
 from domain.steps import TERMINATION
+from workflows._cancelling import uninterrupted
 from workflows._journal import Journal
-from workflows._steps import OperatedRun, uninterrupted
+from workflows._server_run import ServerRun, about
 
 
 @workflow.defn
-class Termination(OperatedRun):
+class Termination(ServerRun):
     """There is no way back once it has begun: a parked step can be retried, not rolled back, and nothing cancels it."""
 
     reversible = False
@@ -28,7 +29,7 @@ class Termination(OperatedRun):
         self.order = order
         self.inputs = order.inputs
         self.policy = order.policy
-        self.journal = Journal(order, "termination", TERMINATION, DeploymentStatus.ACTIVE)
+        self.journal = Journal(about(order), "termination", TERMINATION, DeploymentStatus.ACTIVE)
         self.journal.show(phase=Phase.TERMINATING)
 
     @workflow.run

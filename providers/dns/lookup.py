@@ -17,9 +17,11 @@ import dns.flags
 import dns.message
 import dns.name
 import dns.rcode
+import dns.rdata
 import dns.rdatatype
 from pydantic import BaseModel
 
+from domain.dns_values import to_value
 from providers.errors import Transient
 
 TRIES = 2  # a lost datagram is ordinary
@@ -27,7 +29,8 @@ DNS_PORT = 53
 
 
 class Answer(BaseModel, frozen=True):
-    """`values` are those of the asked type, also behind a CNAME; TXT without quotes, names without the last dot."""
+    """`values` are those of the asked type in the plain form of domain/dns_values.py, also behind a CNAME, and for NS
+    those of a delegation, which nobody but its own servers has authority for."""
 
     server: str
     rcode: str  # NOERROR, NXDOMAIN, REFUSED, SERVFAIL, …
@@ -62,7 +65,10 @@ async def ask(server: str, name: str, type_: str, *, timeout: float = 3) -> Answ
             if attempt + 1 == TRIES:
                 raise Transient(f"name server {server} did not answer for {name} {type_}: {error!r}") from error
     wanted = dns.rdatatype.from_text(type_)
-    values = [_text(rdata) for rrset in reply.answer if rrset.rdtype == wanted for rdata in rrset]
+    told = list(reply.answer)
+    if not told and wanted == dns.rdatatype.NS:
+        told = [rrset for rrset in reply.authority if rrset.name == question.question[0].name]
+    values = [_text(rdata) for rrset in told if rrset.rdtype == wanted for rdata in rrset]
     return Answer(
         server=server,
         rcode=dns.rcode.to_text(reply.rcode()),
@@ -118,6 +124,8 @@ async def _address(host: str) -> str:
     return addresses[0]
 
 
-def _text(rdata: object) -> str:
+def _text(rdata: dns.rdata.Rdata) -> str:
     strings = getattr(rdata, "strings", None)
-    return b"".join(strings).decode("utf-8", "replace") if strings is not None else str(rdata).rstrip(".")
+    if strings is not None:
+        return b"".join(strings).decode("utf-8", "backslashreplace")
+    return to_value(dns.rdatatype.to_text(rdata.rdtype), rdata.to_text())

@@ -1,8 +1,8 @@
-"""PowerDNS Authoritative over its HTTP API (https://doc.powerdns.com/authoritative/http-api/), 4.7 and newer.
+"""PowerDNS Authoritative, 4.7 to 5.x: single records by name, challenges, and beside them `zones` and `records`.
 
 Knows nothing of deployments or workflows. Every write here is safe to repeat, so whatever leaves a doubt is Transient.
-Never used: EXTEND and PRUNE (only 4.9.12 and 5.0.2 on have them) and `soa_edit_api` (a value meant for `soa_edit` is
-accepted and then freezes the serial for ever).
+Never used: EXTEND and PRUNE (only 4.9.12 and 5.0.2 on have them) and any `soa_edit_api` but DEFAULT (a value meant for
+`soa_edit` is accepted and then freezes the serial for ever).
 """
 
 from __future__ import annotations
@@ -14,21 +14,15 @@ from weakref import WeakValueDictionary
 
 import httpx
 
-from providers.dns.rrsets import Rrset, canonical, mark, pick, suffixes, to_content
-from providers.errors import (
-    Conflict,
-    InvalidInput,
-    NotFound,
-    ProviderError,
-    RateLimited,
-    Transient,
-    Unauthorized,
-)
+from providers.dns.records import Records
+from providers.dns.rrsets import Rrset, canonical, contents, deletion, marked, pick, replacement, suffixes
+from providers.dns.wire import PROVIDER, Api
+from providers.dns.zone_shapes import COPIES, PRIMARIES
+from providers.dns.zones import Zones
+from providers.errors import Conflict, NotFound, Transient
 
-PROVIDER = "powerdns"
 TXT_ATTEMPTS = 5  # rounds of read-modify-REPLACE against another process that writes the same name
-COPIES = {"Slave", "Secondary", "Consumer"}
-PRIMARIES = {"Master", "Primary", "Producer"}
+SEARCH_MAX = 1000
 
 
 class PowerDNS:
@@ -44,31 +38,25 @@ class PowerDNS:
         transport: httpx.AsyncBaseTransport | None = None,
         timeout: float = 10,
     ) -> None:
-        # Error bodies are JSON only where Accept names application/json. The environment's proxies and bundles do not
-        # apply to a name server's own API.
-        self._url = f"{base_url.rstrip('/')}/servers/{server_id}"
-        self._http = httpx.AsyncClient(
-            headers={"X-API-Key": api_key, "Accept": "application/json"},
-            transport=transport,
-            timeout=timeout,
-            trust_env=False,
-        )
+        self._api = Api(base_url, api_key, server_id, transport, timeout)
         self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+        self.zones = Zones(self._api)
+        self.records = Records(self._api)
 
     async def close(self) -> None:
-        await self._http.aclose()
+        await self._api.close()
 
     async def verify_credentials(self) -> None:
         """Unauthorized when the key is not accepted."""
-        await self._call("GET", "")
+        await self._api.call("GET", "")
 
-    # ---- zones
+    # ---- zones of operators, which are found and not made
 
     async def ensure_zone(self, zone: str, *, nameservers: Sequence[str], kind: str = "Native") -> bool:
-        """Make a zone; False when it is there already (409). An existing zone is left as it is."""
+        """Make an unmarked zone; False when it is there already (409). An existing zone is left as it is."""
         body = {"name": canonical(zone), "kind": kind, "nameservers": [canonical(name) for name in nameservers]}
         try:
-            await self._call("POST", "/zones", body)
+            await self._api.call("POST", "/zones", body)
         except Conflict:
             return False
         return True
@@ -76,41 +64,44 @@ class PowerDNS:
     async def zone_of(self, name: str) -> str:
         """The longest zone here that holds `name`. NotFound when this server has none."""
         for candidate in suffixes(name):
-            if await self._call("GET", "/zones", params={"zone": candidate}):
+            if await self._api.call("GET", "/zones", params={"zone": candidate}):
                 return candidate
         raise NotFound(f"no zone on this server holds {name}", provider=PROVIDER)
 
     async def authoritative(self, zone: str) -> list[str]:
         """Names of the zone's servers, from its own NS records."""
         found = await self.read(zone, "NS", zone=zone)
-        return [value.rstrip(".") for value in found.values] if found else []
+        return list(found.values) if found else []
 
-    # ---- records
+    # ---- one record set by its name, whoever has the zone
 
     async def read(self, name: str, type_: str, *, zone: str | None = None) -> Rrset | None:
-        """The enabled records of a name, or None."""
-        return (await self._look(name, type_, zone or await self.zone_of(name)))[0]
+        """The answered records of a name, or None."""
+        found = (await self._look(name, type_, zone or await self.zone_of(name)))[0]
+        return found if found is not None and found.values else None
 
     async def publish(self, name: str, type_: str, values: Iterable[str], *, ttl: int, owner: str) -> bool:
         """Let `name` have exactly these values, marked as the owner's; False when it already was so.
 
-        Conflict when records of that name and type are there without the owner's mark, or when something else is in
-        the way (a CNAME). Nothing is changed then.
+        Conflict when records of that name and type are there without the owner's mark, disabled ones too, or when
+        something else is in the way (a CNAME). Nothing is changed then.
         """
         name = canonical(name)
         zone = await self.zone_of(name)
-        wanted = _contents(type_, values)
+        wanted = contents(type_, values)
         async with self._lock(name, type_):
             found, kind = await self._look(name, type_, zone)
             self._refuse_foreign(found, name, type_, owner)
-            unchanged = found is not None and found.ttl == ttl and _contents(type_, found.values) == wanted
+            unchanged = found is not None and found.ttl == ttl and contents(type_, found.values) == wanted
             if not unchanged:
                 if kind in COPIES:
                     raise Conflict(f"zone {zone} is a copy kept from another server ({kind})", provider=PROVIDER)
-                await self._replace(zone, name, type_, wanted, ttl=ttl, comments=[mark(owner)])
+                if found is None:
+                    self._refuse_foreign(await self._parked(name, type_, zone), name, type_, owner)
+                await self._patch(zone, replacement(name, type_, wanted, ttl=ttl, comments=marked(owner, found)))
                 found, _ = await self._look(name, type_, zone)
                 self._refuse_foreign(found, name, type_, owner)
-                if found is None or _contents(type_, found.values) != wanted:
+                if found is None or contents(type_, found.values) != wanted:
                     raise Transient(f"{name} {type_} reads back differently from what was written", provider=PROVIDER)
             # Also when nothing was written: the notification may be what an earlier attempt did not get to.
             await self._notify(zone, kind)
@@ -127,8 +118,7 @@ class PowerDNS:
             found, kind = await self._look(name, type_, zone)
             if found is None or found.owner != owner:
                 return False
-            # DELETE, not an empty REPLACE: that one leaves the comments behind.
-            await self._patch(zone, {"name": name, "type": type_, "changetype": "DELETE"})
+            await self._patch(zone, deletion(name, type_))
             await self._notify(zone, kind)
         return True
 
@@ -154,12 +144,18 @@ class PowerDNS:
                 if (value in held) is present:
                     await self._notify(zone, kind)
                     return
+                if found is None:
+                    found = await self._parked(name, "TXT", zone)
                 wanted = held | {value} if present else held - {value}
-                if wanted:
-                    comments = [mark(owner)] if found is None else None
-                    await self._replace(zone, name, "TXT", _contents("TXT", wanted), ttl=ttl, comments=comments)
+                disabled = contents("TXT", found.disabled) if found else []
+                if wanted or disabled:
+                    comments = marked(owner, None) if found is None else None
+                    made = contents("TXT", wanted)
+                    await self._patch(
+                        zone, replacement(name, "TXT", made, ttl=ttl, comments=comments, disabled=disabled)
+                    )
                 else:
-                    await self._patch(zone, {"name": name, "type": "TXT", "changetype": "DELETE"})
+                    await self._patch(zone, deletion(name, "TXT"))
         raise Transient(f"{name} TXT is being changed by somebody else at the same time", provider=PROVIDER)
 
     # ---- the wire
@@ -171,85 +167,36 @@ class PowerDNS:
     def _refuse_foreign(found: Rrset | None, name: str, type_: str, owner: str) -> None:
         if found is not None and found.owner != owner:
             whose = f"deployment {found.owner}" if found.owner else "somebody else"
-            raise Conflict(
-                f"{name} {type_} exists already and belongs to {whose}: {', '.join(found.values)}", provider=PROVIDER
-            )
+            what = ", ".join([*found.values, *(f"{value} (disabled)" for value in found.disabled)])
+            raise Conflict(f"{name} {type_} exists already and belongs to {whose}: {what}", provider=PROVIDER)
 
     async def _look(self, name: str, type_: str, zone: str) -> tuple[Rrset | None, str]:
         """(the record set, the zone's kind)"""
         params = {"rrset_name": canonical(name), "rrset_type": type_}
-        answer = await self._call("GET", f"/zones/{canonical(zone)}", params=params)
+        answer = await self._api.call("GET", f"/zones/{canonical(zone)}", params=params)
         return pick(answer, name, type_), str(answer.get("kind", ""))
 
-    async def _replace(
-        self,
-        zone: str,
-        name: str,
-        type_: str,
-        contents: Iterable[str],
-        *,
-        ttl: int,
-        comments: list[dict[str, str]] | None,
-    ) -> None:
-        records = [{"content": content, "disabled": False} for content in contents]
-        change: dict[str, Any] = {"name": name, "type": type_, "ttl": ttl, "changetype": "REPLACE", "records": records}
-        if comments is not None:
-            change["comments"] = comments
-        await self._patch(zone, change)
+    async def _parked(self, name: str, type_: str, zone: str) -> Rrset | None:
+        """A set that is there with disabled records only. 4.7.3 leaves them out of a filtered view, and a REPLACE would
+        drop them; the whole zone shows them too, but may be a hundred thousand sets."""
+        params = {"q": name.removesuffix("."), "object_type": "record", "max": str(SEARCH_MAX)}
+        found = [
+            item for item in await self._api.call("GET", "/search-data", params=params)
+            if canonical(item["name"]) == name and item["type"] == type_ and canonical(item["zone"]) == canonical(zone)
+        ]  # fmt: skip
+        if not found:
+            return None
+        params = {"rrset_name": name, "rrset_type": type_}
+        view = await self._api.call("GET", f"/zones/{canonical(zone)}", params=params)
+        comments = [comment for item in view.get("rrsets") or [] if (item["name"], item["type"]) == (name, type_)
+                    for comment in item.get("comments") or []]  # fmt: skip
+        records = [{"content": item["content"], "disabled": item["disabled"]} for item in found]
+        shown = {"name": name, "type": type_, "ttl": found[0]["ttl"], "records": records, "comments": comments}
+        return pick({"rrsets": [shown]}, name, type_)
 
     async def _patch(self, zone: str, change: dict[str, Any]) -> None:
-        await self._call("PATCH", f"/zones/{zone}", {"rrsets": [change]})
+        await self._api.call("PATCH", f"/zones/{zone}", {"rrsets": [change]})
 
     async def _notify(self, zone: str, kind: str) -> None:
         if kind in PRIMARIES:
-            await self._call("PUT", f"/zones/{zone}/notify")
-
-    async def _call(self, method: str, path: str, body: Any = None, *, params: dict[str, str] | None = None) -> Any:
-        try:
-            answer = await self._http.request(method, self._url + path, json=body, params=params)
-        except httpx.TransportError as error:
-            raise Transient(f"the name server's API did not answer: {error!r}", provider=PROVIDER) from error
-        if answer.is_success:
-            return self._json(answer)
-        raise _refusal(answer, f"{method} {path or '/'}")
-
-    @staticmethod
-    def _json(answer: httpx.Response) -> Any:
-        if not answer.content:
-            return None
-        try:
-            return answer.json()
-        except ValueError as error:
-            raise Transient("the name server's API answered something that is not JSON", provider=PROVIDER) from error
-
-
-def _contents(type_: str, values: Iterable[str]) -> list[str]:
-    try:
-        return sorted({to_content(type_, value) for value in values})
-    except ValueError as error:
-        raise InvalidInput(f"not a value for {type_}: {error}", provider=PROVIDER, field="value") from error
-
-
-def _refusal(answer: httpx.Response, what: str) -> ProviderError:
-    """Statuses of the API's documentation, as recorded from 4.7.3."""
-    try:
-        said = str(answer.json().get("error", ""))
-    except (ValueError, AttributeError):
-        said = answer.text
-    message = f"PowerDNS answered {answer.status_code} to {what}: {said[:500]}"
-    match answer.status_code:
-        case 401 | 403:
-            return Unauthorized(message, provider=PROVIDER)
-        case 404:
-            return NotFound(message, provider=PROVIDER)
-        case 409:
-            return Conflict(message, provider=PROVIDER)
-        case 422 if "Conflicts with" in said:
-            return Conflict(message, provider=PROVIDER)
-        case 429:
-            wait = answer.headers.get("Retry-After", "")
-            return RateLimited(message, provider=PROVIDER, retry_after=float(wait) if wait.isdigit() else None)
-        case status if status >= 500:
-            return Transient(message, provider=PROVIDER)
-        case _:
-            return InvalidInput(message, provider=PROVIDER)
+            await self._api.call("PUT", f"/zones/{zone}/notify")

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sandbox.powerdns import changes
+from sandbox.powerdns import changes, views
 from sandbox.powerdns.contents import Refused, canonical, zone_name
 from sandbox.powerdns.store import Store, Zone
 
@@ -67,11 +67,17 @@ class Api:
                 return self._only(request, "GET", lambda: self._json(self._about()), server)
             case [server, "zones"]:
                 return self._only(request, "GET POST", lambda: self._zones(request, raw), server)
+            case [server, "search-data"]:
+                return self._only(request, "GET", lambda: self._search(request), server)
             case [server, "zones", name] if name:
                 methods = "GET PATCH PUT DELETE"
                 return self._only(request, methods, lambda: self._zone(request, raw, self._found(name)), server)
             case [server, "zones", name, "notify"]:
                 return self._only(request, "PUT", lambda: self._notify(self._found(name)), server)
+            case [server, "zones", name, "axfr-retrieve"]:
+                return self._only(request, "PUT", lambda: self._retrieve(self._found(name)), server)
+            case [server, "zones", name, "export"]:
+                return self._only(request, "GET", lambda: self._export(request, self._found(name)), server)
         raise HttpError(404)
 
     def _only(self, request: Request, methods: str, answer: Callable[[], Response], server: str = "") -> Response:
@@ -111,11 +117,12 @@ class Api:
                 with_rrsets = query.get("rrsets", "true") != "false"
                 return self._json(self._full(zone, query.get("rrset_name"), query.get("rrset_type"), with_rrsets))
             case "PATCH":
-                before = changes.serial_of(self._store, zone.name)
                 changes.patch(self._store, zone, self._body(raw))
                 answer = Response(status_code=204, headers=HEADERS | {"Content-Length": "0"})
-                answer.headers["X-PDNS-Old-Serial"] = str(before)
-                answer.headers["X-PDNS-New-Serial"] = str(changes.serial_of(self._store, zone.name))
+                if zone.soa_edit_api:
+                    # 4.7.3 reads both after the change.
+                    serial = str(changes.serial_of(self._store, zone.name))
+                    answer.headers["X-PDNS-Old-Serial"] = answer.headers["X-PDNS-New-Serial"] = serial
                 return answer
             case "PUT":
                 self._update(zone, self._body(raw))
@@ -132,12 +139,30 @@ class Api:
             if isinstance(body.get(field), str):
                 zone = zone._replace(**{field: body[field]})
         if isinstance(body.get("masters"), list):
-            zone = zone._replace(masters=[str(item) for item in body["masters"]])
+            zone = zone._replace(masters=changes.masters_of(body))
         self._store.put_zone(zone)
 
     def _notify(self, zone: Zone) -> Response:
         self._store.put_zone(zone._replace(notified=changes.serial_of(self._store, zone.name)))
         return self._json({"result": "Notification queued"})
+
+    def _retrieve(self, zone: Zone) -> Response:
+        """Accepted, and that is all: this server copies no zones."""
+        if zone.kind not in changes.COPIES or not zone.masters:
+            raise Refused(f"Domain '{zone.name}' is not a slave domain (or has no master defined)")
+        text = f"Added retrieval request for '{zone.name}' from master {zone.masters[0]}"
+        return self._json({"result": text})
+
+    def _search(self, request: Request) -> Response:
+        query = request.query_params
+        return self._json(views.search(self._store, query.get("q"), query.get("max"), query.get("object_type")))
+
+    def _export(self, request: Request, zone: Zone) -> Response:
+        text = views.export(self._store, zone.name)
+        if "application/json" in request.headers.get("Accept", ""):
+            return self._json({"zone": text})
+        headers = HEADERS | {"Content-Type": "text/plain; charset=us-ascii"}
+        return Response(text.encode(), headers=headers)
 
     # ---- shapes
 

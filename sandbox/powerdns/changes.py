@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import time
 from datetime import datetime
 from typing import Any
@@ -29,8 +30,22 @@ def read_zone(body: Any) -> Zone:
     name = zone_name(text_of(body, "name"))
     kind = KINDS.get(text_of(body, "kind").lower(), "Native")
     edit = body.get("soa_edit_api", "DEFAULT")
-    masters = [str(item) for item in body.get("masters") or []]
-    return Zone(name, kind, str(body.get("account", "")), str(edit), masters, 0)
+    return Zone(name, kind, str(body.get("account", "")), str(edit), masters_of(body), 0)
+
+
+def masters_of(body: Any) -> list[str]:
+    """Addresses with or without a port; what is no list counts as none."""
+    masters = body.get("masters")
+    found = [str(item) for item in masters] if isinstance(masters, list) else []
+    for master in found:
+        host, colon, port = master.rpartition(":")
+        bare = host.strip("[]") if colon and port.isdigit() and (host.startswith("[") or ":" not in host) else master
+        try:
+            ipaddress.ip_address(bare)
+        except ValueError as error:
+            text = f"Master ({master}) is not an IP address: Unable to convert presentation address '{bare}'"
+            raise Refused(text) from error
+    return found
 
 
 def create_zone(store: Store, body: Any, soa: str = DEFAULT_SOA) -> Zone:

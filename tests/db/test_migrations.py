@@ -62,7 +62,7 @@ def test_people_told_apart_by_capitals_alone_are_named_before_anything_changes(p
                 insert into users (id, username, email, name, password_hash, role, must_change_password, is_active)
                 values (:id, :name, :email, '', 'x', 'USER', false, true)"""),
                 {"id": new_id(), "name": name, "email": f"{name}@example.test"})  # fmt: skip
-    with pytest.raises(RuntimeError, match="ann@example.test"):
+    with pytest.raises(RuntimeError, match=r"ann@example\.test"):
         upgrade(pg_url)
     assert "tenants" not in inspect(engine).get_table_names()
     with engine.begin() as connection:

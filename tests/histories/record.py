@@ -1,8 +1,7 @@
 """`make record`: run every story on a dev server and keep its history; for workflows changed on purpose.
 
-`make record STORIES="moved_elsewhere cancelled"` records those only: where the old commands are kept behind
-`workflow.patched()`, the histories of the others prove it. It also writes down the fingerprints of the code that made
-them.
+`python -m tests.histories.record NAME …` keeps the others' histories as they are: old runs must go on beside new ones.
+It also writes down the fingerprints of the code that made them.
 """
 
 from __future__ import annotations
@@ -31,11 +30,11 @@ from tests.workflows.world import World
 HERE = Path(__file__).parent
 
 
-async def record(client: Client, server: str, chosen: list[str]) -> None:
+async def record(client: Client, server: str, names: list[str]) -> None:
     for path in HERE.glob("*.json"):
         if path.stem not in STORIES and path != fingerprints.FILE:
             path.unlink()
-    for name in chosen or STORIES:
+    for name in names:
         story = STORIES[name]
         with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
             connection.execute(f"create database {name}")
@@ -61,7 +60,7 @@ async def main() -> None:
     )  # fmt: skip
     with postgres.server() as server:
         async with env:
-            await record(env.client, server, sys.argv[1:])
+            await record(env.client, server, sys.argv[1:] or list(STORIES))
     fingerprints.keep()
 
 

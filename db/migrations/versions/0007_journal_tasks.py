@@ -8,7 +8,7 @@ down_revision = "0006"
 branch_labels = None
 depends_on = None
 
-TABLES = ("instance_deployments", "deployment_events")
+TABLES = ("instance_deployments", "deployment_events", "jobs", "job_events")
 
 
 def upgrade() -> None:
