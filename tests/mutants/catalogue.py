@@ -27,6 +27,7 @@ GATE = "activities/_gate.py"
 BUDGETS = "db/queries/budgets.py"
 JOURNAL = "db/queries/journal.py"
 RECORDS = "activities/records.py"
+DELIVERIES = "activities/deliveries.py"
 PEOPLE = "db/queries/people.py"
 PRODUCTS = "db/queries/products.py"
 LINKS = "db/queries/links.py"
@@ -201,10 +202,17 @@ MUTANTS = (
         (RECORDS, "            if row.phase not in (Phase.RUNNING, Phase.ACTIVE):", "            if row is Ellipsis:"),
     ),
     _mutant(
+        "an order that is live is taken back and paid back", "tests/workflows/test_late_cancellation_of_orders.py",
+        (DELIVERIES, "            if held.subscription.activated_at is not None:\n                return ids.access_url",
+         "            if held is Ellipsis:\n                return ids.access_url"),
+    ),
+    _mutant(
+        "an order that was called back goes live", "tests/workflows/test_late_cancellation_of_orders.py",
+        (DELIVERIES, "            if job.phase != Phase.RUNNING:", "            if job is Ellipsis:"),
+    ),
+    _mutant(
         "a cancellation stops a rollback", "tests/workflows/test_late_cancellation.py",
-        ("workflows/provisioning.py",
-         "await uninterrupted(self._take_back(Phase.CANCELLED if cancelled else Phase.ROLLED_BACK))",
-         "await self._take_back(Phase.CANCELLED if cancelled else Phase.ROLLED_BACK)"),
+        (STEPS, "        return await uninterrupted(work)\n", "        return await work\n"),
     ),
     _mutant(
         "the last administrator is taken away", "tests/api/test_users.py",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureEr
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
+from activities._context import Deps
 from activities.records import RecordActivities
 from db.keyring import KeyRing
 from db.models import DeploymentEvent
@@ -27,42 +27,32 @@ from domain.provisioning import ProvisionOrder, RollbackRequest, StepCall, Termi
 from domain.starting import termination_start
 from domain.statuses import DeploymentType, StepState
 from tests.journal import no_events
+from tests.workflows.held import Hold, Moment, ends, named
 from tests.workflows.test_replay_safety import failure_of_replay, running
 from tests.workflows.world import World, until_parked
 from workflows.provisioning import Provisioning
 from workflows.termination import Termination
 
-Chosen = Callable[[str, JournalBatch], bool]
-
 
 class HeldRecords(RecordActivities):
-    """Rows as the product writes them; the one that a test chose waits once, before or after its transaction."""
+    """Rows as the product writes them, held where a test chose."""
 
-    chosen: Chosen = staticmethod(lambda name, batch: False)
-    before = False
-    refused = 0  # how often it is not said whether an order was handed over
-
-    def hold(self, chosen: Chosen, *, before: bool) -> None:
-        self.chosen, self.before = chosen, before
-        self.reached, self.go_on, self.held = asyncio.Event(), asyncio.Event(), False
-
-    async def _wait(self, name: str, batch: JournalBatch, *, before: bool) -> None:
-        if before == self.before and not getattr(self, "held", True) and self.chosen(name, batch):
-            self.held = True
-            self.reached.set()
-            await self.go_on.wait()
+    def __init__(self, deps: Deps) -> None:
+        super().__init__(deps)
+        self.hold = Hold()
+        self.refused = 0  # how often it is not said whether an order was handed over
 
     @activity.defn
     async def record(self, batch: JournalBatch) -> None:
-        await self._wait("record", batch, before=True)
+        await self.hold.wait("record", batch, before=True)
         await super().record(batch)
-        await self._wait("record", batch, before=False)
+        await self.hold.wait("record", batch, before=False)
 
     @activity.defn
     async def activate(self, call: StepCall, batch: JournalBatch) -> str:
-        await self._wait("activate", batch, before=True)
+        await self.hold.wait("activate", batch, before=True)
         url = await super().activate(call, batch)
-        await self._wait("activate", batch, before=False)
+        await self.hold.wait("activate", batch, before=False)
         return url
 
     @activity.defn
@@ -74,21 +64,9 @@ class HeldRecords(RecordActivities):
 
     @activity.defn
     async def release(self, call: StepCall, batch: JournalBatch) -> None:
-        await self._wait("release", batch, before=True)
+        await self.hold.wait("release", batch, before=True)
         await super().release(call, batch)
-        await self._wait("release", batch, before=False)
-
-
-def ends(name: str, batch: JournalBatch) -> bool:
-    return any(event.state == StepState.ENDED for event in batch.events)
-
-
-def activates(name: str, batch: JournalBatch) -> bool:
-    return name == "activate"
-
-
-def releases(name: str, batch: JournalBatch) -> bool:
-    return name == "release"
+        await self.hold.wait("release", batch, before=False)
 
 
 class LateWorld(World):
@@ -96,7 +74,7 @@ class LateWorld(World):
         super().__init__(db, keys)
         self.rows = HeldRecords(self.deps)
 
-    def records_class(self, deps: Any) -> HeldRecords:  # type: ignore[override]
+    def records_class(self, deps: Deps) -> HeldRecords:  # type: ignore[override]
         return self.rows
 
 
@@ -141,36 +119,36 @@ async def agreed(world: World, order: ProvisionOrder, handle: WorkflowHandle[Any
 class TestProvisioning:
     @pytest.mark.parametrize("kind", ["dedicated", "server"])
     @pytest.mark.parametrize("before", [True, False], ids=["before its rows", "after its rows"])
-    @pytest.mark.parametrize("moment", [activates, ends], ids=["handing over", "telling the end"])
+    @pytest.mark.parametrize("moment", [named("activate"), ends], ids=["handing over", "telling the end"])
     async def test_a_cancellation_near_the_end_leaves_one_truth(
-        self, world: LateWorld, client: Client, moment: Chosen, before: bool, kind: str
+        self, world: LateWorld, client: Client, moment: Moment, before: bool, kind: str
     ) -> None:
-        world.rows.hold(moment, before=before)
+        world.rows.hold.at(moment, before=before)
         async with running(world, client):
-            order = await world.order(f"late{kind}{moment.__name__}{before:d}", kind)
+            order = await world.order(f"late{kind}{before:d}{moment is ends:d}", kind)
             handle = await world.start(client, order)
-            await asyncio.wait_for(world.rows.reached.wait(), 30)
+            await asyncio.wait_for(world.rows.hold.reached.wait(), 30)
             handed_over = (await world.row(order)).activated_at is not None
             await handle.cancel()
-            world.rows.go_on.set()
+            world.rows.hold.go_on.set()
             ended = await agreed(world, order, handle)
             assert ended == "active" or not handed_over
 
     @pytest.mark.parametrize("before", [True, False], ids=["before its rows", "after its rows"])
-    @pytest.mark.parametrize("moment", [releases, ends], ids=["releasing", "telling the end"])
+    @pytest.mark.parametrize("moment", [named("release"), ends], ids=["releasing", "telling the end"])
     async def test_a_cancellation_near_the_end_of_a_rollback_leaves_one_truth(
-        self, world: LateWorld, client: Client, moment: Chosen, before: bool
+        self, world: LateWorld, client: Client, moment: Moment, before: bool
     ) -> None:
         world.fail("run_migrations", "MigrationFailed")
-        world.rows.hold(moment, before=before)
+        world.rows.hold.at(moment, before=before)
         async with running(world, client):
-            order = await world.order(f"lateback{moment.__name__}{before:d}")
+            order = await world.order(f"lateback{before:d}{moment is ends:d}")
             handle = await world.start(client, order)
             await until_parked(handle, "run_migrations")
             await handle.signal(Provisioning.rollback)
-            await asyncio.wait_for(world.rows.reached.wait(), 30)
+            await asyncio.wait_for(world.rows.hold.reached.wait(), 30)
             await handle.cancel()
-            world.rows.go_on.set()
+            world.rows.hold.go_on.set()
             assert await agreed(world, order, handle) == "rolled_back"
 
     @pytest.mark.parametrize("undo", ["withdraw_dns", "destroy_server", "prove_server_absent"])
