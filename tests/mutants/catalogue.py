@@ -186,7 +186,7 @@ MUTANTS = (
     ),
     _mutant(
         "what a given-up task told beyond its successor stays", "tests/db/test_journal.py",
-        (JOURNAL, "        await driver.execute(_FORGET, values)\n", "        pass\n"),
+        (JOURNAL, "        await driver.execute(_FORGET[batch.kind], values)\n", "        pass\n"),
     ),
     _mutant(
         "a given-up task writes after its successor", "tests/db/test_journal.py",
@@ -203,8 +203,8 @@ MUTANTS = (
     ),
     _mutant(
         "an order that is live is taken back and paid back", "tests/workflows/test_late_cancellation_of_orders.py",
-        (DELIVERIES, "            if held.subscription.activated_at is not None:\n                return ids.access_url",
-         "            if held is Ellipsis:\n                return ids.access_url"),
+        (DELIVERIES, "            if held.subscription.activated_at is not None:\n                return ids.access",
+         "            if held is Ellipsis:\n                return ids.access"),
     ),
     _mutant(
         "an order that was called back goes live", "tests/workflows/test_late_cancellation_of_orders.py",
