@@ -33,6 +33,7 @@ PRODUCTS = "db/queries/products.py"
 LINKS = "db/queries/links.py"
 MAILS = "db/queries/mails.py"
 RESET = "api/password_reset.py"
+WEBHOOK = "providers/payments/webhook.py"
 
 MUTANTS = (
     _mutant(
@@ -62,6 +63,18 @@ MUTANTS = (
     _mutant(
         "secrets stay in what a host prints", "tests/providers/hosts/test_texts.py tests/providers/hosts/test_ssh.py",
         ("providers/hosts/redaction.py", "text = text.replace(form, MARK)", "pass"),
+    ),
+    _mutant(
+        "a mail domain of another owner is taken over", "tests/providers/mailboxes/test_texts.py",
+        ("providers/mailboxes/domain_table.py", "if found != owner:", "if found is Ellipsis:"),
+    ),
+    _mutant(
+        "a suspended mailbox is signed in to", "tests/providers/mailboxes/test_texts.py",
+        ("providers/mailboxes/accounts.py", "if is_open and self.password_hash", "if self.password_hash"),
+    ),
+    _mutant(
+        "a suspended mailbox takes mail", "tests/providers/mailboxes/test_texts.py",
+        ("providers/mailboxes/accounts.py", "if not is_open:", "if is_open is None:"),
     ),
     _mutant(
         "log lines repeat an error's text", "tests/test_telemetry.py",
@@ -95,13 +108,48 @@ MUTANTS = (
         ("providers/cloud/http.py", "            await self._gate.enter(*calls)\n", "            pass\n"),
     ),
     _mutant(
+        "a long pause reaches into a certificate's last days", "tests/domain/test_renewal.py",
+        ("domain/renewal.py", "min(retry_at(failed, rules.retries, certificate.id), max(",
+         "max(retry_at(failed, rules.retries, certificate.id), min("),
+    ),
+    _mutant(
+        "the CA's window is not obeyed", "tests/domain/test_renewal.py",
+        ("domain/renewal.py", "    if window is not None:\n", "    if window is Ellipsis:\n"),
+    ),
+    _mutant(
+        "rehearsals put a renewal off for good", "tests/domain/test_renewal.py",
+        ("domain/renewal.py", "if done.passed or done.failed >= rules.rehearsals:", "if done.passed:"),
+    ),
+    _mutant(
+        "a CA's own refusal is forgotten", "tests/domain/test_ca_limits.py",
+        ("domain/ca_limits.py", "at = max(now, spent.refused_until or now)", "at = now"),
+    ),
+    _mutant(
+        "a predecessor that was replaced stops its renewal", "tests/providers/acme/test_renewals.py",
+        ("providers/acme/orders.py", "if code_of(error) not in NO_PREDECESSOR and not _stumbled(session, error):",
+         "if error:"),
+    ),
+    _mutant(
+        "a look for an account makes one", "tests/providers/acme/test_accounts.py",
+        ("providers/acme/accounts.py", "messages.NewRegistration(only_return_existing=True)",
+         "messages.NewRegistration(terms_of_service_agreed=True)"),
+    ),
+    _mutant(
+        "what is not seen from here stops a proof", "tests/providers/acme/test_wellknown.py",
+        ("providers/acme/wellknown.py", "with contextlib.suppress(TimeoutError):", "with contextlib.nullcontext():"),
+    ),
+    _mutant(
+        "a window of nonsense is believed", "tests/providers/acme/test_renewals.py",
+        ("providers/acme/ari.py", "if window.end <= window.start:", "if window is Ellipsis:"),
+    ),
+    _mutant(
         "a record of somebody else is taken over", "tests/providers/dns/test_powerdns.py",
         ("providers/dns/powerdns.py", "if found is not None and found.owner != owner:\n            whose",
          "if found is Ellipsis:\n            whose"),
     ),
     _mutant(
         "a host with another key is talked to", "tests/providers/hosts/test_ssh.py",
-        ("providers/hosts/ssh.py", "known_hosts=([asyncssh.import_public_key(target.host_key)], [], []),",
+        ("providers/hosts/ssh.py", "known_hosts=([pinned], [], []),",
          "known_hosts=None,"),
     ),
     _mutant(
@@ -169,6 +217,52 @@ MUTANTS = (
     _mutant(
         "an account that cannot be listed counts as empty", "tests/activities/test_clouds.py",
         ("activities/_listing.py", 'raise NotListed(f"the list failed: {error.message}") from None', "servers = []"),
+    ),
+    _mutant(
+        "a webhook is believed whoever signed it", "tests/providers/payments/test_webhook.py",
+        (WEBHOOK, "if not sum(", "if False and not sum("),
+    ),
+    _mutant(
+        "a webhook of last year is news", "tests/providers/payments/test_webhook.py",
+        (WEBHOOK, "if signed_at < now - tolerance:", "if signed_at < 0:"),
+    ),
+    _mutant(
+        "an empty secret verifies", "tests/providers/payments/test_webhook.py",
+        (WEBHOOK, "if not keys or not all(keys):", "if not keys:"),
+    ),
+    _mutant(
+        "a checkout that is completed counts as paid", "tests/providers/payments/test_events.py",
+        ("providers/payments/events.py", 'if read["payment_status"] == "unpaid":', 'if read["payment_status"] == "":'),
+    ),
+    _mutant(
+        "a refund is sent again without looking", "tests/providers/payments/test_stripe.py",
+        ("providers/payments/stripe.py", "if refund.metadata.get(MARK) == key:", "if refund.metadata.get(MARK) == '':"),
+    ),
+    _mutant(
+        "a payment that is being ordered for is ordered for again", "tests/db/test_orders.py",
+        ("db/queries/orders.py", "    await lock(session, PAYMENT_LOCK, payment_intent)\n", "    pass\n"),
+    ),
+    _mutant(
+        "a payment is ordered for again with other words", "tests/db/test_orders.py",
+        ("db/queries/orders.py", "        if kept != given:", "        if kept is given is None:"),
+    ),
+    _mutant(
+        "any internal key orders", "tests/api/test_orders.py",
+        ("api/orders.py", "if not sum(hmac", "if False and not sum(hmac"),
+    ),
+    _mutant(
+        "a payment of any amount is an order", "tests/api/test_payments.py",
+        ("db/queries/payments.py", "if facts.amount not in (None, price.amount_cents)", "if facts.amount is None"),
+    ),
+    _mutant(
+        "an older invoice shortens a period", "tests/api/test_payments.py",
+        ("db/queries/payments.py", "told.period_end > row.current_period_end", "told.period_end"),
+        ("domain/payments.py", "end, start = max(periods", "end, start = min(periods"),
+    ),
+    _mutant(
+        "a payment resumes whatever is suspended", "tests/api/test_payments.py",
+        ("db/queries/payments.py", "if row.past_due_since is None or not _made_good(row, told):",
+         "if row.status != SubscriptionStatus.SUSPENDED:"),
     ),
     _mutant(
         "an account with servers is removed", "tests/db/test_providers.py",
