@@ -58,7 +58,7 @@ faults: $(STAMP) ## the worst days, seed by seed: SEEDS=1000 [FIRST=1] [MINUTES=
 	@$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100) --first $(or $(FIRST),1)) $(if $(MINUTES),--minutes $(MINUTES))
 
 record: $(STAMP) ## record the workflow histories that the replay test uses
-	@$(BIN)/python -m tests.histories.record
+	@$(BIN)/python -m tests.histories.record $(STORIES)
 
 mutants: $(STAMP) ## take each safeguard out of a copy; the tests must notice (ONLY=word)
 	@$(BIN)/python -m tests.mutants

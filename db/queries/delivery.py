@@ -25,7 +25,7 @@ from domain.catalogue import Limits
 from domain.fulfilment import FulfilmentInputs
 from domain.sales import DomainStatus, ServerType, ServiceStatus, SubscriptionStatus
 
-NAMES_LOCK = 7466897
+NAMES_LOCK = 746689  # the first half of a lock; the second is the name's
 DISK_MB, MAILBOX_MB = 1024, 1024  # where a price says nothing
 MAILBOX = "info"  # the first mailbox of a name
 
@@ -131,8 +131,10 @@ async def claim(session: AsyncSession, subscription_id: str, inputs: FulfilmentI
     held = await load(session, subscription_id, lock=True)
     own = inputs.domain or (held.order.domain_name or "")
     name = own or ids.site_name(str(held.subscription.id), base_domain)
-    # Of two claims at once, for a name and for one below it, each would find nothing taken yet.
-    await session.execute(select(func.pg_advisory_xact_lock(NAMES_LOCK)))
+    if own:
+        # Of two claims at once, for a name and for one below it, each would find nothing taken yet. Both end alike.
+        shared = ".".join(name.split(".")[-2:])
+        await session.execute(select(func.pg_advisory_xact_lock(NAMES_LOCK, func.hashtext(shared))))
     await _claim_name(session, held, name)
     await _claim_zone(session, held, name if own else None)
     await _claim_site(session, held, name, inputs)
