@@ -205,6 +205,7 @@ def orders_for(machine: Machine, tenant_id: uuid.UUID) -> None:
         raise ApiError(ErrorCode.FORBIDDEN, "This API key may order for its own tenant only.")
 
 
+@refuses(409)
 async def idempotency_key(
     key: Annotated[
         str | None, Header(alias="Idempotency-Key", description="Makes a repeat of this request safe")
