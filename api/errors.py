@@ -123,7 +123,7 @@ def _sentence(problem: Mapping[str, Any], field: str) -> str:
     text = str(problem["msg"]).removeprefix("Value error, ")
     if text.startswith(field or "\0"):
         return text
-    return f"{field}: {text[0].lower()}{text[1:]}".rstrip(".") + "."
+    return f"{field}: {text[0].lower()}{text[1:]}".removeprefix(": ").rstrip(".") + "."
 
 
 def from_validation(error: RequestValidationError) -> ApiError:

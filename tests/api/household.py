@@ -21,12 +21,18 @@ from db.models_sales import PaymentEvent
 from db.queries import api_keys, orders, tokens
 from db.session import Database
 from domain.api_keys import Scope
+from domain.offers import Offer
 from domain.statuses import Role
+from providers.cloud.base import App, Image, Region
 from tests.api.accounts import account
+from tests.api.test_offers import BASIC
+from tests.offering import keep
 from tests.sales import Shop, open_shop
 
 UNUSABLE = "!"  # as a password's hash: nobody signs in with it
 LONG = timedelta(days=1)
+OFFERED = {Offer.REGIONS: [Region(id="ams3")], Offer.IMAGES: [Image(id="debian-13-x64", kind="distribution")],
+           Offer.PLANS: [BASIC], Offer.MARKETPLACE: list[App]()}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,8 @@ async def settle(db: Database) -> Household:
         placed = await orders.place(session, shop.asked(domain=f"{shop.tenant.slug}.nl"))
     owner, own = placed.customer.organization_id, placed.subscription.id
     provider = await account(db)
+    for resource, items in OFFERED.items():
+        await keep(db, provider, resource, items)
     refs = {name: new_id() for name in ("deployment", "application", "vps", "carrier", "server", "plan", "resource")}
     word = refs["vps"].hex[-10:]
     user, _ = await somebody(db, Role.USER, organization_id=owner)
@@ -93,7 +101,7 @@ async def settle(db: Database) -> Household:
         "provider_id": provider, "plan_id": refs["plan"], "resource_id": refs["resource"],
         "server_id": refs["server"], "product_id": shop.product.id, "price_id": shop.price.id,
     }  # fmt: skip
-    marks = {str(ref) for ref in owned.values()} | {word, shop.tenant.slug, placed.customer.email, own.hex}
+    marks = {str(ref) for ref in owned.values()} | {word, placed.customer.email, own.hex}
     return Household(shop, owner, {name: str(ref) for name, ref in (owned | houses).items()}, frozenset(marks))
 
 
