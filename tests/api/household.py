@@ -55,7 +55,7 @@ async def settle(db: Database) -> Household:
     for resource, items in OFFERED.items():
         await keep(db, provider, resource, items)
     refs = {name: new_id() for name in ("deployment", "application", "vps", "carrier", "server", "plan", "resource")}
-    word = refs["vps"].hex[-10:]
+    word, house = refs["vps"].hex[-10:], refs["plan"].hex[-10:]  # the second is in what no tenant owns
     user, _ = await somebody(db, Role.USER, organization_id=owner)
     async with db.begin() as session:
         for vps, name in (("vps", "bare"), ("carrier", "app")):
@@ -73,11 +73,11 @@ async def settle(db: Database) -> Household:
             deployment_id=refs["application"], position=1, kind="log", run_id=f"run-{word}", step="set_up_server",
             state="info", message="A line", data={}, activity_id="1", attempt=1, line_no=1, at=now))  # fmt: skip
         session.add_all([
-            Server(id=refs["server"], hostname=f"web-{word}.example.com", ip_address="192.0.2.1", type="web"),
+            Server(id=refs["server"], hostname=f"web-{house}.example.com", ip_address="192.0.2.1", type="web"),
             ServerAction(id=new_id(), vps_id=refs["vps"], action="reboot", state="done", ended_at=now),
-            VpsPlan(id=refs["plan"], provider_id=provider, provider_plan_id=f"s-{word}"),
-            CloudResource(id=refs["resource"], provider="digitalocean", provider_ref=f"foreign-{word}",
-                          state="unexplained", verdict="unproven", correlation=word),
+            VpsPlan(id=refs["plan"], provider_id=provider, provider_plan_id=f"s-{house}"),
+            CloudResource(id=refs["resource"], provider="digitalocean", provider_ref=f"foreign-{house}",
+                          state="unexplained", verdict="unproven", correlation=house),
         ])  # fmt: skip
         await session.flush()
         session.add_all([

@@ -176,6 +176,7 @@ class TestMachines:
 async def test_a_customer_cannot_order_for_anothers_organization(neighbours: Neighbours) -> None:
     await neighbours.become("customer")
     body = {"provider_type": "digitalocean", "label": "web-1", "type": "s-1vcpu-1gb", "region": "ams3",
-            "image": "debian-13-x64", "rootPassword": "Correct-horse-9!", "organization_id": str(neighbours.theirs.organization_id)}  # fmt: skip
+            "image": "debian-13-x64", "rootPassword": "Correct-horse-9!",
+            "organization_id": str(neighbours.theirs.organization_id)}  # fmt: skip
     answer = await neighbours.world.client.post("/api/vps", json=body)
     assert (answer.status_code, answer.json().get("field")) == (403, "organization_id"), answer.text
