@@ -19,7 +19,6 @@ from urllib.parse import quote
 import httpx
 from pydantic import SecretStr
 
-from providers.cloud.base import CallGate
 from providers.cloud.http import Line
 from providers.errors import Conflict, InvalidInput, NotFound
 from providers.payments import objects as wire
@@ -40,7 +39,7 @@ Reason = Literal["duplicate", "fraudulent", "requested_by_customer"]
 
 
 class Stripe:
-    """One account. `gate` keeps all processes together to its limits; `transport` replaces the network, for tests."""
+    """One account. `transport` replaces the network, for tests."""
 
     name = PROVIDER
 
@@ -49,13 +48,12 @@ class Stripe:
         *,
         api_key: SecretStr,
         base_url: str = BASE_URL,
-        gate: CallGate | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         token = api_key.get_secret_value().strip()
         if not (token.isascii() and token.isprintable() and token):
             raise ValueError("a Stripe account needs an API key")
-        self._line = Line(READER, base_url, wait=wait_of, token=token, gate=gate, transport=transport)
+        self._line = Line(READER, base_url, wait=wait_of, token=token, transport=transport)
 
     async def close(self) -> None:
         await self._line.close()
