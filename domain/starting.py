@@ -24,7 +24,6 @@ from domain.visibility import HOSTING, at_start
 
 RPC_TIMEOUT = timedelta(seconds=5)
 LOOK_TIMEOUT = timedelta(seconds=20)
-HOUSE = "hosting"  # in the place of a cloud: these runs work on servers of the house
 
 
 def provisioning_start(order: ProvisionOrder) -> dict[str, Any]:
