@@ -29,6 +29,15 @@ class Removal(Outcome):
 
 
 @dataclass(frozen=True)
+class Archive:
+    """A gzipped tar of a mailbox's mail where only root reads. `size` in bytes, `sha256` of the file as it lies."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
 class MailboxFacts:
     """`exists` without an `owner` is somebody else's. `used` is in bytes. `login`: somebody can sign in."""
 
@@ -68,6 +77,9 @@ class MailboxAdapter(Protocol):
         """Nobody signs in, content stays, senders are told to try again later (450): no mail is refused for good."""
 
     async def resume(self, address: str, owner: str) -> Outcome: ...
+
+    async def back_up(self, address: str, owner: str, name: str) -> Archive | None:
+        """Pack the mail as it is under a name of the caller's; None where there is none to pack."""
 
     async def remove(self, address: str, owner: str) -> Removal:
         """Take the mailbox away and keep its mail as a last backup."""
