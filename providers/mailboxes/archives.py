@@ -16,15 +16,20 @@ CHANGED_WHILE_READ = 1  # tar's exit status: the archive is whole, that file may
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
+async def discard(host: Host, where: Address, owner: str, name: str) -> bool:
+    """Delete one archive and nothing else. Whether it was there."""
+    path = _path(where, owner, name)
+    found = await host.exists(path)
+    await host.run(host_commands.remove_file(path), show="nothing")
+    return found
+
+
 async def pack(host: Host, where: Address, owner: str, name: str) -> Archive | None:
     """A repeat finds the archive of that name and makes no second. Size and checksum are read back from the disk.
 
     None where no mail was ever delivered. Errors: DiskFull, CommandFailed, HostUnreachable.
     """
-    if not _NAME.fullmatch(name):
-        raise InvalidInput("an archive's name is of lower-case letters, digits and dashes", field="name")
-    folder = leftovers.backups_of(where, owner)
-    path = f"{folder}/{name}.tar.gz"
+    folder, path = leftovers.backups_of(where, owner), _path(where, owner, name)
     if not await host.exists(path):
         mail = leftovers.mail_of(where)
         if not await host.exists(mail):
@@ -42,3 +47,9 @@ async def pack(host: Host, where: Address, owner: str, name: str) -> Archive | N
     digest = await host.run(commands.digest(path), timeout=PACK_SECONDS, show="nothing")
     size = await host.run(commands.file_size(path), show="nothing")
     return Archive(path=path, size=int(size.stdout), sha256=digest.stdout.split()[0])
+
+
+def _path(where: Address, owner: str, name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise InvalidInput("an archive's name is of lower-case letters, digits and dashes", field="name")
+    return f"{leftovers.backups_of(where, owner)}/{name}.tar.gz"

@@ -81,11 +81,14 @@ class MailboxAdapter(Protocol):
     async def back_up(self, address: str, owner: str, name: str) -> Archive | None:
         """Pack the mail as it is under a name of the caller's; None where there is none to pack."""
 
+    async def discard_archive(self, address: str, owner: str, name: str) -> Outcome:
+        """Delete for good what `back_up` packed under that name, and nothing else."""
+
     async def remove(self, address: str, owner: str) -> Removal:
         """Take the mailbox away and keep its mail as a last backup."""
 
     async def discard_backup(self, address: str, owner: str) -> Outcome:
-        """Delete for good what `remove` kept: all backups of this address and owner."""
+        """Delete for good what `remove` and `back_up` kept: all backups of this address and owner."""
 
     async def prove_absent(self, address: str) -> str:
         """A sentence that says how the absence was seen. StillPresent names what is left."""

@@ -133,6 +133,11 @@ class PostfixMailboxes:
             _ours(content, where, owner)
         return await archives.pack(self._host, where, owner, name)
 
+    async def discard_archive(self, address: str, owner: str, name: str) -> Outcome:
+        where, owner = address_of(address), owner_of(owner)
+        changed = await archives.discard(self._host, where, owner, name)
+        return Outcome(changed, f"Archive {name} of {where}: {'deleted for good' if changed else 'already absent'}")
+
     async def remove(self, address: str, owner: str) -> Removal:
         """First it is shut, then its mail is moved where only root reads, then the account goes: the mark goes last."""
         where, owner = address_of(address), owner_of(owner)

@@ -52,6 +52,9 @@ class RecordOnlyMailboxes:
         self._noted(f"Mailbox {address_of(address)}", owner)
         return None
 
+    async def discard_archive(self, address: str, owner: str, name: str) -> Outcome:
+        return self._noted(f"Archive {name} of {address_of(address)}", owner)
+
     async def remove(self, address: str, owner: str) -> Removal:
         return Removal(False, self._noted(f"Mailbox {address_of(address)}", owner).text)
 
