@@ -129,9 +129,7 @@ class ChangeActivities:
             await access.forget(session, call.job_id)
 
     @contextlib.asynccontextmanager
-    async def _held(
-        self, call: JobCall, batch: JournalBatch
-    ) -> AsyncIterator[tuple[AsyncSession, Delivery, Letters]]:
+    async def _held(self, call: JobCall, batch: JournalBatch) -> AsyncIterator[tuple[AsyncSession, Delivery, Letters]]:
         async with self._deps.db.begin() as session:
             await journal.record(session, batch)
             held = await delivery.load(session, call.subscription_id, lock=True)
