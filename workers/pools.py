@@ -16,7 +16,7 @@ from activities.access import AccessActivities
 from activities.accounts import AccountActivities
 from activities.billing import BillingActivities
 from activities.certificates import CertificateActivities
-from activities.changes import ChangeActivities
+from activities.change_records import ChangeActivities
 from activities.deliveries import DeliveryActivities
 from activities.discards import DiscardActivities
 from activities.health import HealthActivities
@@ -26,7 +26,7 @@ from activities.house_records import HouseRecordActivities
 from activities.house_servers import HouseServerActivities
 from activities.inventory import InventoryActivities
 from activities.last_backups import LastBackupActivities
-from activities.lifecycle import LifecycleActivities
+from activities.lifecycle_sweeps import LifecycleActivities
 from activities.limits import LimitActivities
 from activities.mailboxes import MailboxActivities
 from activities.mails import MailActivities

@@ -9,7 +9,7 @@ from temporalio import workflow
 
 from activities.access import AccessActivities
 from activities.billing import BillingActivities
-from activities.changes import ChangeActivities
+from activities.change_records import ChangeActivities
 from activities.deliveries import DeliveryActivities
 from activities.discards import DiscardActivities
 from activities.hosting import HostingActivities

@@ -7,7 +7,7 @@ from datetime import timedelta
 from temporalio import workflow
 
 from activities.inventory import InventoryActivities
-from activities.lifecycle import LifecycleActivities
+from activities.lifecycle_sweeps import LifecycleActivities
 from activities.sweeps import SweepActivities
 from domain import ids
 from domain.inventory import SweepCall, SweepReport
