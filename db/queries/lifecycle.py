@@ -89,7 +89,7 @@ async def _taken_back(session: AsyncSession, ref: uuid.UUID) -> tuple[tuple[str,
                Job.status.in_((JobStatus.FAILED, JobStatus.CANCELLED)))
         .group_by(Job.type)
     )  # fmt: skip
-    return tuple((kind, at) for kind, at in (await session.execute(query)).tuples() if at is not None)
+    return tuple((kind, at) for kind, at in await session.execute(query) if at is not None)
 
 
 async def ask_to_discard(session: AsyncSession, now: datetime, limit: int) -> int:
