@@ -116,5 +116,5 @@ class SweepActivities:
             with contextlib.suppress(WorkflowAlreadyStartedError):
                 await activity.client().start_workflow("SetUpServer", order, **set_up_start(order))
             async with self._deps.db.begin() as session:
-                await set_ups.started(session, uuid.UUID(order.job_id))
+                await jobs.started(session, uuid.UUID(order.job_id))
         return len(orders)

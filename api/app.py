@@ -26,6 +26,7 @@ from temporalio.client import Client
 import temporal as engine
 from api import (
     aliases,
+    api_keys,
     attention,
     audit,
     auth,
@@ -38,15 +39,19 @@ from api import (
     house_servers,
     instances,
     inventory,
+    jobs,
     offers,
     options,
+    order_reads,
     orders,
     pages,
     password_reset,
+    payments,
     plans,
     products,
     providers,
     servers,
+    tenants,
     users,
     vps,
 )
@@ -76,6 +81,38 @@ _EXPOSED = [
 ]  # fmt: skip
 
 
+# In this order; `pages` last, because it answers what nobody else does.
+ROUTED = (
+    auth,
+    password_reset,
+    create_instance,
+    instances,
+    events,
+    credentials,
+    commands,
+    servers,
+    plans,
+    offers,
+    vps,
+    attention,
+    inventory,
+    providers,
+    products,
+    orders,
+    order_reads,
+    payments,
+    jobs,
+    tenants,
+    house_servers,
+    api_keys,
+    users,
+    audit,
+    options,
+    health,
+    pages,
+)
+
+
 def create_app(
     settings: Settings | None = None, *, db: Database | None = None, temporal: Client | None = None
 ) -> FastAPI:
@@ -103,10 +140,7 @@ def create_app(
     )
     app.state.services = held
     errors.install(app)
-    for module in (auth, password_reset, create_instance, instances, events, credentials, commands, servers, plans,
-                   offers, vps, attention, inventory, providers, products, house_servers, users, audit, orders, options,
-                   health,
-                   pages):  # fmt: skip
+    for module in ROUTED:
         app.include_router(module.router)
     app.include_router(aliases.router_for([auth.router, users.router, audit.router]))
     app.mount("/assets/docs", StaticFiles(directory=pages.API_STATIC), name="docs-assets")

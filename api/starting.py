@@ -20,7 +20,7 @@ from api.services import Services
 from api.temporal_link import CALL_SECONDS, answered
 from db.models import VpsInstance
 from db.models_clouds import ServerAction, ServiceProvider
-from db.queries import jobs, mails, orders, set_ups
+from db.queries import jobs, mails, orders
 from db.queries.ordering import mark_started
 from db.queries.servers import action_started, call_of
 from domain.accounts import AccountCall, AccountChecked
@@ -65,9 +65,9 @@ LOOK_AT_SERVER = "LookAtServer"
 OFFERS = "ReadOffers"
 ACCOUNT_CHECK = "AccountCheck"
 SEND_MAIL = "SendMail"
-SET_UP_SERVER = "SetUpServer"
 FULFILMENT = "Fulfilment"
 SUBSCRIPTION_CHANGE = "SubscriptionChange"
+SET_UP_SERVER = "SetUpServer"
 
 # A plan asks the cloud for prices; its answer is waited for that long.
 PLAN_SECONDS = 20
@@ -156,34 +156,6 @@ async def start_mail(services: Services, call: MailCall) -> None:
         log.warning("mail not started yet", extra={"mail_id": call.mail_id, "reason": error.message})
 
 
-async def start_set_up(services: Services, order: SetUpServerOrder) -> None:
-    """Start the set-up of a committed job. What fails here, the sweep of unstarted rows does."""
-    try:
-        async with answered():
-            client = await services.temporal.client()
-            with contextlib.suppress(WorkflowAlreadyStartedError):
-                await client.start_workflow(SET_UP_SERVER, order, **set_up_start(order))
-        async with services.db.begin() as session:
-            await set_ups.started(session, uuid.UUID(order.job_id))
-    except ApiError as error:
-        services.metrics.starts_failed.inc()
-        log.warning("set-up not started yet", extra={"job_id": order.job_id, "reason": error.message})
-
-
-async def retry_set_up(services: Services, job_id: uuid.UUID, asked: RetryRequest) -> None:
-    """Retry what waits for an operator. 409 where nothing does any more."""
-    async with answered():
-        run = (await services.temporal.client()).get_workflow_handle(change_workflow_id(str(job_id)))
-        await run.execute_update("retry_step", asked, id=f"retry/{asked.request_id}", result_type=str,
-                                 rpc_timeout=RPC_TIMEOUT)  # fmt: skip
-
-
-async def cancel_set_up(services: Services, job_id: uuid.UUID) -> None:
-    async with answered():
-        run = (await services.temporal.client()).get_workflow_handle(change_workflow_id(str(job_id)))
-        await run.cancel(rpc_timeout=RPC_TIMEOUT)
-
-
 async def start_fulfilment(services: Services, order: FulfilmentOrder) -> None:
     """Start the delivery of a committed order. What fails here, the sweep of unstarted rows does."""
     try:
@@ -210,6 +182,38 @@ async def start_change(services: Services, change: ChangeOrder) -> None:
     except ApiError as error:
         services.metrics.starts_failed.inc()
         log.warning("change not started yet", extra={"job_id": change.job_id, "reason": error.message})
+
+
+async def start_set_up(services: Services, order: SetUpServerOrder) -> None:
+    """Start the set-up of a committed job. What fails here, the sweep of unstarted rows does."""
+    try:
+        async with answered():
+            client = await services.temporal.client()
+            with contextlib.suppress(WorkflowAlreadyStartedError):
+                await client.start_workflow(SET_UP_SERVER, order, **set_up_start(order))
+        async with services.db.begin() as session:
+            await jobs.started(session, uuid.UUID(order.job_id))
+    except ApiError as error:
+        services.metrics.starts_failed.inc()
+        log.warning("set-up not started yet", extra={"job_id": order.job_id, "reason": error.message})
+
+
+async def retry_set_up(services: Services, job_id: uuid.UUID, asked: RetryRequest) -> None:
+    """Retry what waits for an operator. Where nothing does any more the set-up goes on, which is what was asked for."""
+    try:
+        async with answered():
+            run = (await services.temporal.client()).get_workflow_handle(change_workflow_id(str(job_id)))
+            await run.execute_update("retry_step", asked, id=f"retry/{asked.request_id}", result_type=str,
+                                     rpc_timeout=RPC_TIMEOUT)  # fmt: skip
+    except ApiError as error:
+        if error.code is not ErrorCode.CONFLICT:
+            raise
+
+
+async def cancel_set_up(services: Services, job_id: uuid.UUID) -> None:
+    async with answered():
+        run = (await services.temporal.client()).get_workflow_handle(change_workflow_id(str(job_id)))
+        await run.cancel(rpc_timeout=RPC_TIMEOUT)
 
 
 async def look(services: Services, call: LookCall) -> Seen:

@@ -76,8 +76,8 @@ def fulfilment_start(order: FulfilmentOrder) -> dict[str, Any]:
         "id_reuse_policy": WorkflowIDReusePolicy.REJECT_DUPLICATE,
         "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
         "search_attributes": at_start(JobStatus.RUNNING, Attention.NONE, order.label, HOSTING),
-        "static_summary": f"{order.label}: an order",
-        "static_details": f"Order `{order.order_id}`, subscription `{order.subscription_id}`",
+        "static_summary": f"{order.label}: a paid order",
+        "static_details": f"Order `{order.order_id}`, payment `{order.payment_intent}`",
         "rpc_timeout": RPC_TIMEOUT,
     }
 

@@ -30,8 +30,8 @@ from domain.orders import OrderAsked, period_end
 from domain.provisioning import RunPolicy
 from domain.sales import PARTS, JobType
 
-# Salts of the locks on a payment and on an e-mail; always taken in this order.
-PAYMENT_LOCK, EMAIL_LOCK = 7466901, 7466902
+# Salts of the locks on a payment, on an e-mail and on a subscription of the payment service; always in this order.
+PAYMENT_LOCK, EMAIL_LOCK, SUBSCRIPTION_LOCK = 7466901, 7466902, 7466903
 
 
 class Refused(Exception):
@@ -69,7 +69,7 @@ async def place(session: AsyncSession, asked: OrderAsked) -> Placed:
         _compare(earlier, asked)
         return earlier
     tenant = await _tenant(session, asked.tenant_slug)
-    price = await _price(session, asked.price_id)
+    price = await price_of(session, asked.price_id)
     customer = await _customer(session, tenant, asked)
     order = Order(
         id=new_id(), tenant_id=tenant.id, customer_id=customer.id, price_id=price.id,
@@ -97,7 +97,11 @@ async def place(session: AsyncSession, asked: OrderAsked) -> Placed:
 
 async def lock_payment(session: AsyncSession, payment_intent: str) -> None:
     """Until the transaction ends nobody else orders for this payment, or reads what was told of it."""
-    await _lock(session, PAYMENT_LOCK, payment_intent)
+    await lock(session, PAYMENT_LOCK, payment_intent)
+
+
+async def lock(session: AsyncSession, salt: int, name: str) -> None:
+    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, salt))))
 
 
 async def of_payment(session: AsyncSession, payment_intent: str) -> Placed | None:
@@ -191,13 +195,18 @@ async def _tenant(session: AsyncSession, slug: str) -> Tenant:
     return row
 
 
-async def _price(session: AsyncSession, ref: str) -> Price:
-    """Locked against a change until the order is written: what ends meanwhile was sold before."""
+async def price_of(session: AsyncSession, ref: str) -> Price:
+    """What is sold for a price's id, or Refused. Locked until the order is written: one that ends meanwhile was sold
+    before."""
+    try:
+        price_id = uuid.UUID(ref)
+    except ValueError:
+        raise Refused("priceId", "priceId names no price.") from None
     found = (
         await session.execute(
             select(Price, Product)
             .join(Product, Product.id == Price.product_id)
-            .where(Price.id == uuid.UUID(ref))
+            .where(Price.id == price_id)
             .with_for_update(read=True)
         )
     ).one_or_none()
@@ -213,7 +222,7 @@ async def _price(session: AsyncSession, ref: str) -> Price:
 
 async def _customer(session: AsyncSession, tenant: Tenant, asked: OrderAsked) -> Customer:
     """Found by e-mail within the tenant, whatever its capitals; a new one gets an organization of its own (X07)."""
-    await _lock(session, EMAIL_LOCK, f"{tenant.id}/{asked.customer_email.lower()}")
+    await lock(session, EMAIL_LOCK, f"{tenant.id}/{asked.customer_email.lower()}")
     query = select(Customer).where(
         Customer.tenant_id == tenant.id, func.lower(Customer.email) == asked.customer_email.lower()
     )
@@ -271,7 +280,3 @@ async def _jobs(session: AsyncSession, order: Order, subscription: Subscription)
     session.add_all(parts)
     await session.flush()
     return [parent, *parts]
-
-
-async def _lock(session: AsyncSession, salt: int, name: str) -> None:
-    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, salt))))

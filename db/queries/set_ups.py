@@ -1,11 +1,12 @@
-"""The jobs that set servers of the house up: asked for, started, and found again when their start was lost."""
+"""The jobs that set servers of the house up: asked for, and found again when their start was lost."""
 
 from __future__ import annotations
 
 import uuid
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.base import new_id
@@ -35,7 +36,7 @@ async def newest(session: AsyncSession, server_ids: list[uuid.UUID]) -> dict[uui
         select(Job)
         .where(Job.server_id.in_(server_ids))
         .order_by(Job.server_id, Job.created_at.desc(), Job.id.desc())
-        .distinct(Job.server_id)
+        .ext(distinct_on(Job.server_id))
     )
     return {job.server_id: job for job in (await session.execute(query)).scalars() if job.server_id is not None}
 
@@ -53,12 +54,6 @@ async def ask(session: AsyncSession, server: Server, requested_by: str) -> Job:
     session.add(job)
     await session.flush()
     return job
-
-
-async def started(session: AsyncSession, job_id: uuid.UUID) -> None:
-    await session.execute(
-        update(Job).where(Job.id == job_id, Job.started_at.is_(None)).values(started_at=func.now())
-    )  # fmt: skip
 
 
 async def unstarted(session: AsyncSession, before: datetime, limit: int, policy: RunPolicy) -> list[SetUpServerOrder]:

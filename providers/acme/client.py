@@ -26,6 +26,7 @@ from providers.errors import ProviderError, RateLimited, Transient, Unauthorized
 
 # A fleet asks for renewal information all the time, and a directory hardly ever changes.
 DIRECTORY_SECONDS = 600.0
+OUR_PHASES = {"present", "propagation"}  # where a deadline passes without the CA's doing
 
 
 class Reason(IntEnum):
@@ -79,6 +80,7 @@ class AcmeClient:
 
         `replaces` is the predecessor's `certificate_id`, left out by itself where the CA takes none. `placed` is
         awaited with the new order's URL; given back as `resume` with the same CSR, a later try goes on with that order.
+        Keep it for a renewal: an order that was left open holds its predecessor, and another one is not exempt.
         `preferred_chain` is the common name of the root wanted at the top; without it the CA's first chain is taken.
 
         Raises IssuanceLimited with the CA's own wait, InvalidInput for what the CA will never accept (field
@@ -110,7 +112,7 @@ class AcmeClient:
         except TimeoutError as error:
             raise Transient(
                 f"no certificate for {', '.join(facts.names)} within {deadline_seconds:g} s; it stopped at: {phase}",
-                provider=PROVIDER,
+                provider="" if phase in OUR_PHASES else PROVIDER,
             ) from error
         finally:
             await issuance.clean_up()

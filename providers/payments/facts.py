@@ -8,8 +8,7 @@ from domain.payments import Facts, PaymentNews, Told, moment
 from domain.sales import RefundStatus
 from providers.payments import events
 from providers.payments.events import Meanings, meaning
-from providers.payments.objects import Malformed, Refund
-from providers.payments.refunds import MARK
+from providers.payments.objects import MARK, Malformed, Refund
 from providers.payments.webhook import Event
 
 

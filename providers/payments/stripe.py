@@ -23,7 +23,7 @@ from providers.cloud.http import Line
 from providers.errors import Conflict, InvalidInput, NotFound
 from providers.payments import objects as wire
 from providers.payments.events import ACTED_ON
-from providers.payments.objects import Json, Malformed, PaymentIntent, Refund, Subscription
+from providers.payments.objects import MARK, Json, Malformed, PaymentIntent, Refund, Subscription
 from providers.payments.stripe_errors import PROVIDER, READER, from_response, wait_of
 from providers.payments.webhook import Event, EventMalformed, event_of
 
@@ -33,7 +33,6 @@ PAGE = 100  # the most there is
 MAX_PAGES = 1000  # a guard against a list that never ends
 MAX_KEY = 255  # characters
 MAX_TYPES = 20
-MARK = "slipwayRefund"  # in a refund's metadata: the key it was ordered with
 
 Reason = Literal["duplicate", "fraudulent", "requested_by_customer"]
 

@@ -57,6 +57,18 @@ MUTANTS = (
         ("providers/hosts/redaction.py", "text = text.replace(form, MARK)", "pass"),
     ),
     _mutant(
+        "a mail domain of another owner is taken over", "tests/providers/mailboxes/test_texts.py",
+        ("providers/mailboxes/domain_table.py", "if found != owner:", "if found is Ellipsis:"),
+    ),
+    _mutant(
+        "a suspended mailbox is signed in to", "tests/providers/mailboxes/test_texts.py",
+        ("providers/mailboxes/accounts.py", "if is_open and self.password_hash", "if self.password_hash"),
+    ),
+    _mutant(
+        "a suspended mailbox takes mail", "tests/providers/mailboxes/test_texts.py",
+        ("providers/mailboxes/accounts.py", "if not is_open:", "if is_open is None:"),
+    ),
+    _mutant(
         "log lines repeat an error's text", "tests/test_telemetry.py",
         ("telemetry.py", 'line["error"] = _kinds(record.exc_info[1])', 'line["error"] = repr(record.exc_info[1])'),
     ),
@@ -88,13 +100,48 @@ MUTANTS = (
         ("providers/cloud/http.py", "            await self._gate.enter(*calls)\n", "            pass\n"),
     ),
     _mutant(
+        "a long pause reaches into a certificate's last days", "tests/domain/test_renewal.py",
+        ("domain/renewal.py", "min(retry_at(failed, rules.retries, certificate.id), max(",
+         "max(retry_at(failed, rules.retries, certificate.id), min("),
+    ),
+    _mutant(
+        "the CA's window is not obeyed", "tests/domain/test_renewal.py",
+        ("domain/renewal.py", "    if window is not None:\n", "    if window is Ellipsis:\n"),
+    ),
+    _mutant(
+        "rehearsals put a renewal off for good", "tests/domain/test_renewal.py",
+        ("domain/renewal.py", "if done.passed or done.failed >= rules.rehearsals:", "if done.passed:"),
+    ),
+    _mutant(
+        "a CA's own refusal is forgotten", "tests/domain/test_ca_limits.py",
+        ("domain/ca_limits.py", "at = max(now, spent.refused_until or now)", "at = now"),
+    ),
+    _mutant(
+        "a predecessor that was replaced stops its renewal", "tests/providers/acme/test_renewals.py",
+        ("providers/acme/orders.py", "if code_of(error) not in NO_PREDECESSOR and not _stumbled(session, error):",
+         "if error:"),
+    ),
+    _mutant(
+        "a look for an account makes one", "tests/providers/acme/test_accounts.py",
+        ("providers/acme/accounts.py", "messages.NewRegistration(only_return_existing=True)",
+         "messages.NewRegistration(terms_of_service_agreed=True)"),
+    ),
+    _mutant(
+        "what is not seen from here stops a proof", "tests/providers/acme/test_wellknown.py",
+        ("providers/acme/wellknown.py", "with contextlib.suppress(TimeoutError):", "with contextlib.nullcontext():"),
+    ),
+    _mutant(
+        "a window of nonsense is believed", "tests/providers/acme/test_renewals.py",
+        ("providers/acme/ari.py", "if window.end <= window.start:", "if window is Ellipsis:"),
+    ),
+    _mutant(
         "a record of somebody else is taken over", "tests/providers/dns/test_powerdns.py",
         ("providers/dns/powerdns.py", "if found is not None and found.owner != owner:\n            whose",
          "if found is Ellipsis:\n            whose"),
     ),
     _mutant(
         "a host with another key is talked to", "tests/providers/hosts/test_ssh.py",
-        ("providers/hosts/ssh.py", "known_hosts=([asyncssh.import_public_key(target.host_key)], [], []),",
+        ("providers/hosts/ssh.py", "known_hosts=([pinned], [], []),",
          "known_hosts=None,"),
     ),
     _mutant(

@@ -23,8 +23,8 @@ from providers.errors import (
     Unconfirmed,
 )
 from providers.payments.events import Paid, meaning
-from providers.payments.objects import Malformed
-from providers.payments.stripe import MARK, VERSION, Stripe
+from providers.payments.objects import MARK, Malformed
+from providers.payments.stripe import VERSION, Stripe
 from sandbox.clouds.records import Fault, FaultMatch
 from sandbox.stripe.payments import Purchase
 from sandbox.stripe.records import Payment, Refund
