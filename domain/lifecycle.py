@@ -92,3 +92,35 @@ def _of_active(held: Standing, now: datetime) -> Verdict:
     if held.amount_cents == 0:
         return Verdict.RENEW if held.period_end <= now else Verdict.NOTHING
     return Verdict.PAST_DUE if held.period_end + TOLERANCE <= now else Verdict.NOTHING
+
+
+# ---- what people may ask for ----------------------------------------------------------------------------------------
+
+_STANDS = (SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE)
+_IS_THERE = (*_STANDS, SubscriptionStatus.SUSPENDED)
+ALLOWED: dict[JobType, tuple[SubscriptionStatus, ...]] = {
+    JobType.SUSPEND: _STANDS,
+    JobType.RESUME: (SubscriptionStatus.SUSPENDED,),
+    JobType.CHANGE_LIMITS: _STANDS,
+    JobType.TERMINATE: _IS_THERE,
+    JobType.REFUND: (*_IS_THERE, SubscriptionStatus.TERMINATED),
+    JobType.CANCEL: _IS_THERE,
+    JobType.KEEP: _IS_THERE,
+    JobType.MAILBOX_PASSWORD: _STANDS,
+    JobType.SFTP_KEYS: _STANDS,
+    JobType.SFTP_PASSWORD: _STANDS,
+}
+
+
+def senseless(kind: JobType, held: Standing) -> str | None:
+    """Why a change cannot be asked for by now, as a sentence; None where it can."""
+    if held.status not in ALLOWED[kind]:
+        return f"A subscription that is {held.status} cannot be asked for {kind}."
+    match kind:
+        case JobType.CANCEL if held.cancel_at_period_end:
+            return "It ends with its period already."
+        case JobType.CANCEL if held.period_end is None:
+            return "It was paid for once, for good: it has no period to end with. Terminate it instead."
+        case JobType.KEEP if not held.cancel_at_period_end:
+            return "It goes on already."
+    return None

@@ -45,6 +45,12 @@ async def request(
     return made.scalar_one_or_none()
 
 
+async def living(session: AsyncSession, subscription_id: uuid.UUID) -> Job | None:
+    """The run that is at work on a subscription, if any; the parts of an order are their parent's."""
+    query = select(Job).where(Job.subscription_id == subscription_id, Job.parent_id.is_(None), Job.ended_at.is_(None))
+    return (await session.execute(query)).scalar_one_or_none()
+
+
 async def change_of(session: AsyncSession, job: Job, policy: RunPolicy) -> ChangeOrder:
     """The workflow's input, from the rows alone: whoever starts the run starts the same one."""
     found = await session.execute(_SUBJECT.where(Subscription.id == job.subscription_id))

@@ -17,6 +17,7 @@ from db.models_sales import Subscription
 from db.models_shop import Price
 from db.queries import backups, changes, delivery, jobs
 from db.queries.changes import Letters
+from db.queries.delivery import Delivery
 from domain.lifecycle import JOBS, TOLERANCE, Standing, Verdict, decide
 from domain.orders import period_end
 from domain.sales import GRACE, KEPT_SUSPENDED, NON_PAYMENT, JobStatus, JobType
@@ -61,13 +62,7 @@ async def act(session: AsyncSession, ref: uuid.UUID, letters: Letters) -> Verdic
     """Decide about one, with its row held, and write what follows. None where another change is under way."""
     held = await delivery.load(session, ref, lock=True)
     row = held.subscription
-    standing = Standing(
-        status=row.status, interval=held.price.interval, amount_cents=held.price.amount_cents,
-        period_end=row.current_period_end, cancel_at_period_end=row.cancel_at_period_end,
-        past_due_since=row.past_due_since, suspended_at=row.suspended_at, suspended_for=row.suspended_for,
-        taken_back=await _taken_back(session, ref),
-    )  # fmt: skip
-    verdict = decide(standing, letters.now)
+    verdict = decide(standing_of(held, await _taken_back(session, ref)), letters.now)
     match verdict:
         case Verdict.RENEW if row.current_period_end is not None:
             while row.current_period_end is not None and row.current_period_end <= letters.now:
@@ -80,6 +75,16 @@ async def act(session: AsyncSession, ref: uuid.UUID, letters: Letters) -> Verdic
             if await jobs.request(session, ref, JOBS[verdict], reason=reason, requested_by=SWEEP) is None:
                 return None
     return verdict
+
+
+def standing_of(held: Delivery, taken_back: tuple[tuple[str, datetime], ...] = ()) -> Standing:
+    row = held.subscription
+    return Standing(
+        status=row.status, interval=held.price.interval, amount_cents=held.price.amount_cents,
+        period_end=row.current_period_end, cancel_at_period_end=row.cancel_at_period_end,
+        past_due_since=row.past_due_since, suspended_at=row.suspended_at, suspended_for=row.suspended_for,
+        taken_back=taken_back,
+    )  # fmt: skip
 
 
 async def _taken_back(session: AsyncSession, ref: uuid.UUID) -> tuple[tuple[str, datetime], ...]:
