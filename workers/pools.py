@@ -77,15 +77,15 @@ class Pool:
 def _runs(deps: Deps) -> list[Callable[..., Any]]:
     records, sweeps, house = RecordActivities(deps), SweepActivities(deps), HouseRecordActivities(deps)
     return [records.record, records.reserve, records.move, records.preview,
-            records.activate, records.release, records.end_action, records.end_mail,
+            records.activate, records.call_back, records.release, records.end_action, records.end_mail,
             house.activate_house_server, house.stand_down_house_server, sweeps.start_unstarted,
             *_deliveries(deps)]  # fmt: skip
 
 
 def _deliveries(deps: Deps) -> list[Callable[..., Any]]:
     rows, changes = DeliveryActivities(deps), ChangeActivities(deps)
-    return [rows.claim_names, rows.release_names, rows.hand_over_order, rows.open_refund,
-            changes.record_suspension, changes.record_resumption, changes.record_limits, changes.record_cancellation,
+    return [rows.claim_names, rows.release_names, rows.hand_over_order, rows.call_back_order, rows.open_refund,
+            changes.call_back_change, changes.record_suspension, changes.record_resumption, changes.record_limits, changes.record_cancellation,
             changes.record_keeping, changes.abandon_backups, changes.end_subscription, changes.forget_access,
             LifecycleActivities(deps).sweep_lifecycles]  # fmt: skip
 

@@ -176,9 +176,11 @@ async def end_parked_in_removal(world: ChangeWorld, client: Client, name: str = 
     return run
 
 
-async def end_stopped_half_way(world: ChangeWorld, client: Client) -> Handle:
+async def end_cancelled_too_late(world: ChangeWorld, client: Client) -> Handle:
     run = await end_parked_in_removal(world, client, "stopped")
     await run.cancel()
+    world.heal("end_account")
+    await run.signal("retry")
     return await ended(run)
 
 
@@ -222,7 +224,7 @@ HOSTING_STORIES: dict[str, Story] = {
         order_delivered, zone_part, site_part, mail_part, order_with_a_part_parked, part_parked, order_taken_back,
         order_taken_back_by_a_part, order_cancelled, site_suspended, suspension_parked, suspension_taken_back,
         site_resumed, limits_changed, limits_taken_back, subscription_ended, end_parked_in_backup, end_taken_back,
-        end_parked_in_removal, end_stopped_half_way, paid_back, cancelled_at_period_end, kept_after_all,
+        end_parked_in_removal, end_cancelled_too_late, paid_back, cancelled_at_period_end, kept_after_all,
         backups_discarded, password_set, keys_taken_back, lifecycles_swept,
     )
 }  # fmt: skip

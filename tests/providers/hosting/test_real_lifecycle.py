@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import io
 import tarfile
+from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncssh
 import pytest
 
-from providers.errors import HostUnreachable, NotFound, StillPresent, Transient
+from providers.errors import CommandFailed, DiskFull, HostUnreachable, NotFound, StillPresent, Transient
 from providers.hosting import commands, sites
 from providers.hosting.account import Account
 from providers.hosting.backups import back_up, discard, fetch, restore
@@ -104,6 +105,24 @@ class TestBackups:
             assert await discard(host, account, "job-1", server.story.say) is False
             with pytest.raises(NotFound):
                 await fetch(host, account, "job-1", sink)
+
+    async def test_what_is_no_archive_or_exceeds_the_quota_is_named(self, server: WebServer) -> None:
+        account, packed = account_of(51, quota_mb=16), io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+            large = tarfile.TarInfo("private/large")
+            large.size = 40 * 1024 * 1024
+            archive.addfile(large, io.BytesIO(bytes(large.size)))
+
+        async def once(data: bytes) -> AsyncIterator[bytes]:
+            yield data
+
+        async with server.enter() as host:
+            await server.place(host, account)
+            with pytest.raises(DiskFull):
+                await restore(host, account, once(packed.getvalue()), server.story.say)
+            with pytest.raises(CommandFailed):
+                await restore(host, account, once(b"no archive"), server.story.say)
+            assert (await server.get(account.domains[0])).status_code == 200
 
 
 class TestTheEnd:
