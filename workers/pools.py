@@ -85,9 +85,9 @@ def _runs(deps: Deps) -> list[Callable[..., Any]]:
 def _deliveries(deps: Deps) -> list[Callable[..., Any]]:
     rows, changes = DeliveryActivities(deps), ChangeActivities(deps)
     return [rows.claim_names, rows.release_names, rows.hand_over_order, rows.call_back_order, rows.open_refund,
-            changes.call_back_change, changes.record_suspension, changes.record_resumption, changes.record_limits, changes.record_cancellation,
-            changes.record_keeping, changes.abandon_backups, changes.end_subscription, changes.forget_access,
-            LifecycleActivities(deps).sweep_lifecycles]  # fmt: skip
+            changes.call_back_change, changes.record_suspension, changes.record_resumption, changes.record_limits,
+            changes.record_cancellation, changes.record_keeping, changes.abandon_backups, changes.end_subscription,
+            changes.forget_access, LifecycleActivities(deps).sweep_lifecycles]  # fmt: skip
 
 
 def _cloud(deps: Deps) -> list[Callable[..., Any]]:
