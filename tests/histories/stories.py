@@ -29,6 +29,8 @@ from domain.provisioning import (
 from domain.servers import LookCall, PowerAction
 from domain.starting import action_start, look_start, mail_start, offers_start, set_up_start, termination_start
 from domain.statuses import DeploymentType, StepState, Tier
+from tests.histories.hosting_stories import HOSTING_STORIES
+from tests.workflows.changes import ChangeWorld
 from tests.workflows.world import World, until_parked
 from workflows.accounts import AccountCheck
 from workflows.house_servers import SetUpServer
@@ -40,7 +42,7 @@ from workflows.server_actions import LookAtServer, ServerActions
 from workflows.sweeps import InventorySweep, StartSweep
 from workflows.termination import Termination
 
-Story = Callable[[World, Client], Awaitable[WorkflowHandle[Any, Any]]]
+Story = Callable[[ChangeWorld, Client], Awaitable[WorkflowHandle[Any, Any]]]
 SOON = 1 / 3600  # hours until a wait escalates: these stories run in real time
 
 
@@ -373,6 +375,7 @@ async def house_server_given_up(world: World, client: Client) -> WorkflowHandle[
 STORIES: dict[str, Story] = {
     story.__name__: story
     for story in (
+        *HOSTING_STORIES.values(),
         happy, shared_on_new, shared_on_existing, parked_and_retried, escalated_and_retried,
         parked, parked_in_two_branches, parked_in_undo, parked_and_escalated,
         rolled_back, rolled_back_after_stuck_undo, shared_rolled_back, cancelled, cancelled_while_parked,
