@@ -121,6 +121,7 @@ class Settings(BaseSettings):
     powerdns_server_id: str = "localhost"
     dns_servers: list[str] = []  # authoritative servers as host:port; empty means: those the zone names
     dns_ttl: int = 60
+    dns_nameservers: list[str] = []  # that a customer's zone names; empty means: those of the base domain's zone
 
     # ---- ACME
     acme_directory_url: str = "https://acme-v02.api.letsencrypt.org/directory"

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from providers.dns.powerdns import PowerDNS
     from providers.hosts.blueprints import Blueprints
     from providers.mail.smtp import SmtpClient
+    from providers.payments.stripe import Stripe
 
 
 @dataclass(frozen=True)
@@ -27,3 +28,4 @@ class Deps:
     blueprints: Blueprints
     clouds: Clouds
     mail: SmtpClient | None = None  # None where no mail server is set up
+    payments: Stripe | None = None  # None where no payment service is set up

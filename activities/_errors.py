@@ -19,6 +19,8 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from db.keyring import KeyRingError
+from db.queries.delivery import SubscriptionMissing
+from db.queries.house_servers import ServerMissing
 from db.queries.runs import DeploymentMissing
 from db.secrets import SecretMissing
 from domain.errors import FINAL_TROUBLES, Trouble, clip
@@ -51,7 +53,7 @@ def mapped(call: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
             if isinstance(error, Transient):
                 activity.logger.info("%s: %s", error.trouble, error.message)
             raise to_failure(error) from None
-        except (DeploymentMissing, KeyRingError, SecretMissing) as error:
+        except (DeploymentMissing, KeyRingError, SecretMissing, ServerMissing, SubscriptionMissing) as error:
             raise ApplicationError(clip(str(error)), type=Trouble.MISSING_SETTING, non_retryable=True) from None
 
     return wrapper

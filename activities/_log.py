@@ -1,4 +1,4 @@
-"""What an activity tells the customer and the operator: lines in the deployment's event stream.
+"""What an activity tells the customer and the operator: lines in its subject's event stream.
 
 Lines are written in small batches, in order, tagged with the attempt. A database that is away for a moment must not
 fail the work on the server: lines wait, and what cannot be kept is counted and said so.
@@ -17,6 +17,7 @@ from temporalio import activity
 
 from activities._context import Deps
 from db.queries.journal import LogLine, write_lines
+from domain.journal import SubjectKind
 
 logger = logging.getLogger("slipway.activities")
 
@@ -28,9 +29,10 @@ FLUSH_SECONDS = 0.5
 class Lines:
     """`async with Lines(deps, deployment_id, step) as log: await log.say("Docker installed")`."""
 
-    def __init__(self, deps: Deps, deployment_id: str, step: str) -> None:
+    def __init__(self, deps: Deps, subject_id: str, step: str, *, kind: SubjectKind = SubjectKind.DEPLOYMENT) -> None:
         self._deps = deps
-        self._deployment_id = deployment_id
+        self._subject_id = subject_id
+        self._kind = kind
         self._step = step
         self._pending: list[LogLine] = []
         self._count = 0
@@ -87,7 +89,8 @@ class Lines:
                 async with self._deps.db.begin() as session:
                     await write_lines(
                         session,
-                        self._deployment_id,
+                        self._subject_id,
+                        kind=self._kind,
                         run_id=info.workflow_run_id or info.activity_id,
                         family=(info.workflow_type or "activity").lower(),
                         activity_id=info.activity_id,

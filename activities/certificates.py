@@ -2,39 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import uuid
-from datetime import UTC, datetime
-
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import SQLAlchemyError
 from temporalio import activity
 
 from activities._context import Deps
 from activities._errors import mapped
 from activities._heartbeat import beating
+from activities._issuing import Holder, Issuing
 from activities._log import Lines
-from activities.names import name_servers
-from db import secrets
-from db.base import new_id
-from db.models import Certificate
 from db.queries.runs import load
 from domain.provisioning import CertificateIssued, CertificateRequest
-from providers.acme import csr as csrs
-from providers.acme.client import Issued
-from providers.dns.challenges import ChallengeSolver
-from providers.errors import Transient
-
-DEADLINE_SECONDS = 240.0  # of one issuance; leaves the attempt time to clean up
-STORE_TRIES = 10
-STORE_PAUSE_SECONDS = 3.0
 
 
 class CertificateActivities:
     def __init__(self, deps: Deps) -> None:
         self._deps = deps
+        self._issuing = Issuing(deps)
 
     @activity.defn
     @mapped
@@ -48,88 +30,6 @@ class CertificateActivities:
         """
         async with self._deps.db.begin() as session:
             facts = await load(session, call.deployment_id)
-        name = facts.deployment.assigned_subdomain
-        request = csrs.facts(call.csr_pem)
-        csrs.require_exactly(request, [name])
+        holder, names = Holder("deployment", facts.deployment.id), [facts.deployment.assigned_subdomain]
         async with Lines(self._deps, call.deployment_id, "issue_certificate") as log, beating():
-            stored = await self._stored(call.deployment_id, request)
-            if stored is not None:
-                await log.say(f"certificate {stored.serial} for this key is already present")
-                return _shown(stored)
-            solver = ChallengeSolver(
-                self._deps.dns,
-                await name_servers(self._deps, name),
-                owner=call.deployment_id,
-                ttl=self._deps.config.dns_ttl,
-            )
-            await log.say(f"asking {self._deps.acme.directory_url} for a certificate for {name}")
-            issued = await self._deps.acme.issue(
-                await self._account_key(),
-                call.csr_pem,
-                profile=call.inputs.acme_profile or self._deps.config.acme_profile,
-                solver=solver,
-                deadline_seconds=DEADLINE_SECONDS,
-                heartbeat=activity.heartbeat,
-            )
-            made = await self._store(call.deployment_id, issued)
-            await log.say(f"certificate {issued.serial} issued by {issued.issuer}, valid until {issued.not_after:%F}")
-            return _shown(made)
-
-    async def _account_key(self) -> str:
-        """One account for all customers, as CAs advise; its key is stored before it is first used."""
-        directory = hashlib.sha256(self._deps.acme.directory_url.encode()).hexdigest()[:32]
-        async with self._deps.db.begin() as session:
-            return await secrets.ensure(
-                session, self._deps.keys, f"acme-account:{directory}", self._deps.acme.new_account_key
-            )
-
-    async def _stored(self, deployment_id: str, request: csrs.CsrFacts) -> Certificate | None:
-        """A certificate for this key and these names with a third of its life left: less is a renewal's business."""
-        async with self._deps.db.begin() as session:
-            rows = await session.scalars(
-                select(Certificate)
-                .where(
-                    Certificate.deployment_id == uuid.UUID(deployment_id),
-                    Certificate.key_sha256 == request.key_sha256,
-                    Certificate.directory_url == self._deps.acme.directory_url,
-                )
-                .order_by(Certificate.not_after.desc())
-            )
-            now = datetime.now(UTC)
-            for row in rows:
-                if (
-                    sorted(row.names) == list(request.names)
-                    and now < row.not_after - (row.not_after - row.not_before) / 3
-                ):
-                    return row
-        return None
-
-    async def _store(self, deployment_id: str, issued: Issued) -> Certificate:
-        """Keep what was issued. A database that is away for a moment must not cost another order at the CA."""
-        values = {
-            "id": new_id(),
-            "deployment_id": uuid.UUID(deployment_id),
-            "names": issued.names,
-            "serial": issued.serial,
-            "issuer": issued.issuer,
-            "not_before": issued.not_before,
-            "not_after": issued.not_after,
-            "chain_pem": issued.chain_pem,
-            "key_sha256": issued.key_sha256,
-            "directory_url": self._deps.acme.directory_url,
-        }
-        query = select(Certificate).where(Certificate.serial == issued.serial, Certificate.issuer == issued.issuer)
-        for left in reversed(range(STORE_TRIES)):
-            try:
-                async with self._deps.db.begin() as session:
-                    await session.execute(insert(Certificate).values(**values).on_conflict_do_nothing())
-                    return (await session.execute(query)).scalar_one()
-            except (SQLAlchemyError, OSError) as error:
-                if not left:
-                    raise Transient(f"the certificate could not be stored: {type(error).__name__}") from error
-                await asyncio.sleep(STORE_PAUSE_SECONDS)
-        raise AssertionError("unreachable")
-
-
-def _shown(row: Certificate) -> CertificateIssued:
-    return CertificateIssued(certificate_id=str(row.id), serial=row.serial, not_after=row.not_after)
+            return await self._issuing.issue(log, holder, names, call.csr_pem, call.inputs.acme_profile)

@@ -47,7 +47,7 @@ class NameActivities:
             )
             await log.say(f"{name} {type_} {address} {'published' if written else 'already present'}")
             servers = await name_servers(self._deps, name)
-            await self._await_spread(servers, name, type_, address)
+            await await_spread(servers, name, type_, [address])
             await log.say(f"{name} is answered by {len(servers)} authoritative server(s)")
 
     @activity.defn
@@ -79,7 +79,7 @@ class NameActivities:
         """
         name = (await self._facts(call)).deployment.assigned_subdomain
         async with Lines(self._deps, call.deployment_id, "prove_absence") as log, beating():
-            evidence = await self._evidence(name, call.deployment_id)
+            evidence = await evidence_of_absence(self._deps, name, call.deployment_id)
             await log.say(f"{name}: {evidence}")
         return Absence(what=f"DNS name {name}", evidence=evidence, at=datetime.now(UTC))
 
@@ -89,51 +89,53 @@ class NameActivities:
         async with self._deps.db.begin() as session:
             return await load(session, call.deployment_id)
 
-    @staticmethod
-    async def _await_spread(servers: Sequence[str], name: str, type_: str, address: str) -> None:
-        try:
-            async with asyncio.timeout(SPREAD_SECONDS):
-                while True:
-                    if await seen_everywhere(servers, name, type_, [address]):
-                        return
-                    await asyncio.sleep(LOOK_SECONDS)
-        except TimeoutError as error:
-            raise NotReady(
-                f"{name} {type_} {address} is not answered by every authoritative server yet ({', '.join(servers)})",
-                provider="dns", retry_after=SPREAD_RETRY_SECONDS,
-            ) from error  # fmt: skip
 
-    async def _evidence(self, name: str, owner: str) -> str:
-        try:
-            await self._deps.dns.zone_of(name)
-        except NotFound:
-            return "the name server holds no zone for it"
-        for type_ in ADDRESS_TYPES:
-            found = await self._deps.dns.read(name, type_)
-            if found is not None and found.owner == owner:
-                raise StillPresent(f"{name} {type_} is still published: {', '.join(found.values)}", provider="dns")
-            if found is not None:
-                return f"records that are not ours were left alone: {type_} {', '.join(found.values)}"
-        servers = await name_servers(self._deps, name)
-        said: dict[str, None] = {}  # in order, each once: NXDOMAIN is the same for both types
-        for type_ in ADDRESS_TYPES:
-            for answer in await survey(servers, name, type_):
-                said[await self._absent(answer, name, type_)] = None
-        return "; ".join(said)
+async def await_spread(servers: Sequence[str], name: str, type_: str, values: Sequence[str]) -> None:
+    """Wait, for one attempt's time, until every server answers the values. NotReady names what is missing."""
+    try:
+        async with asyncio.timeout(SPREAD_SECONDS):
+            while True:
+                if await seen_everywhere(servers, name, type_, values):
+                    return
+                await asyncio.sleep(LOOK_SECONDS)
+    except TimeoutError as error:
+        raise NotReady(
+            f"{name} {type_} {', '.join(values)} is not answered by every authoritative server yet "
+            f"({', '.join(servers)})", provider="dns", retry_after=SPREAD_RETRY_SECONDS,
+        ) from error  # fmt: skip
 
-    async def _absent(self, answer: Answer, name: str, type_: str) -> str:
-        """What a server's answer proves. An address may still be answered where a wildcard covers the name."""
-        if answer.absent:
-            return f"{'NXDOMAIN' if answer.rcode == 'NXDOMAIN' else 'no address'} at {answer.server}"
-        if not answer.values:
-            raise Transient(f"name server {answer.server} cannot tell about {name}: {answer.rcode}", provider="dns")
-        wildcard = f"*.{name.partition('.')[2]}"
-        covering = await self._deps.dns.read(wildcard, type_)
-        if covering is None or set(covering.values) != set(answer.values):
-            raise StillPresent(
-                f"{answer.server} still answers {name} {type_} {', '.join(answer.values)}", provider="dns"
-            )
-        return f"only {wildcard} answers at {answer.server}"
+
+async def evidence_of_absence(deps: Deps, name: str, owner: str) -> str:
+    """How it was seen that no address of the owner is published at the name. StillPresent where one is."""
+    try:
+        await deps.dns.zone_of(name)
+    except NotFound:
+        return "the name server holds no zone for it"
+    for type_ in ADDRESS_TYPES:
+        found = await deps.dns.read(name, type_)
+        if found is not None and found.owner == owner:
+            raise StillPresent(f"{name} {type_} is still published: {', '.join(found.values)}", provider="dns")
+        if found is not None:
+            return f"records that are not ours were left alone: {type_} {', '.join(found.values)}"
+    servers = await name_servers(deps, name)
+    said: dict[str, None] = {}  # in order, each once: NXDOMAIN is the same for both types
+    for type_ in ADDRESS_TYPES:
+        for answer in await survey(servers, name, type_):
+            said[await _absent(deps, answer, name, type_)] = None
+    return "; ".join(said)
+
+
+async def _absent(deps: Deps, answer: Answer, name: str, type_: str) -> str:
+    """What a server's answer proves. An address may still be answered where a wildcard covers the name."""
+    if answer.absent:
+        return f"{'NXDOMAIN' if answer.rcode == 'NXDOMAIN' else 'no address'} at {answer.server}"
+    if not answer.values:
+        raise Transient(f"name server {answer.server} cannot tell about {name}: {answer.rcode}", provider="dns")
+    wildcard = f"*.{name.partition('.')[2]}"
+    covering = await deps.dns.read(wildcard, type_)
+    if covering is None or set(covering.values) != set(answer.values):
+        raise StillPresent(f"{answer.server} still answers {name} {type_} {', '.join(answer.values)}", provider="dns")
+    return f"only {wildcard} answers at {answer.server}"
 
 
 async def name_servers(deps: Deps, name: str) -> list[str]:

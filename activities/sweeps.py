@@ -13,9 +13,9 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from activities._context import Deps
 from activities._errors import mapped
 from db.models import Deployment
-from db.queries import mails, servers
+from db.queries import mails, servers, set_ups
 from db.queries.ordering import mark_started, order_of
-from domain.starting import action_start, mail_start, provisioning_start
+from domain.starting import action_start, mail_start, provisioning_start, set_up_start
 
 GRACE = timedelta(seconds=20)  # the front door starts its own row within moments
 BATCH = 100
@@ -51,7 +51,7 @@ class SweepActivities:
                 await client.start_workflow("Provisioning", order, **provisioning_start(order))
             async with self._deps.db.begin() as session:
                 await mark_started(session, uuid.UUID(order.deployment_id))
-        return len(orders) + await self._start_actions() + await self._start_mails()
+        return len(orders) + await self._start_actions() + await self._start_mails() + await self._start_set_ups()
 
     async def _start_actions(self) -> int:
         async with self._deps.db.begin() as session:
@@ -72,3 +72,14 @@ class SweepActivities:
             async with self._deps.db.begin() as session:
                 await mails.started(session, uuid.UUID(call.mail_id))
         return len(calls)
+
+    async def _start_set_ups(self) -> int:
+        async with self._deps.db.begin() as session:
+            before = datetime.now(UTC) - GRACE
+            orders = await set_ups.unstarted(session, before, BATCH, self._deps.config.policy)
+        for order in orders:
+            with contextlib.suppress(WorkflowAlreadyStartedError):
+                await activity.client().start_workflow("SetUpServer", order, **set_up_start(order))
+            async with self._deps.db.begin() as session:
+                await set_ups.started(session, uuid.UUID(order.job_id))
+        return len(orders)

@@ -35,6 +35,7 @@ from api import (
     errors,
     events,
     health,
+    house_servers,
     instances,
     inventory,
     offers,
@@ -102,7 +103,7 @@ def create_app(
     app.state.services = held
     errors.install(app)
     for module in (auth, password_reset, create_instance, instances, events, credentials, commands, servers, plans,
-                   offers, vps, attention, inventory, providers, products, users, audit, options, health,
+                   offers, vps, attention, inventory, providers, products, house_servers, users, audit, options, health,
                    pages):  # fmt: skip
         app.include_router(module.router)
     app.include_router(aliases.router_for([auth.router, users.router, audit.router]))

@@ -20,14 +20,16 @@ from api.services import Services
 from api.temporal_link import CALL_SECONDS, answered
 from db.models import VpsInstance
 from db.models_clouds import ServerAction, ServiceProvider
-from db.queries import mails
+from db.queries import mails, set_ups
 from db.queries.ordering import mark_started
 from db.queries.servers import action_started, call_of
 from domain.accounts import AccountCall, AccountChecked
 from domain.errors import ErrorCode
+from domain.house_servers import SetUpServerOrder
 from domain.ids import (
     RUNS_QUEUE,
     account_check_workflow_id,
+    change_workflow_id,
     plan_workflow_id,
     provisioning_workflow_id,
     termination_workflow_id,
@@ -35,15 +37,17 @@ from domain.ids import (
 from domain.inventory import SweepCall
 from domain.mails import MailCall
 from domain.offers import OffersCall
-from domain.provisioning import Plan, PlanOrder, ProvisionOrder, TerminationOrder
+from domain.provisioning import Plan, PlanOrder, ProvisionOrder, RetryRequest, TerminationOrder
 from domain.servers import LookCall, Seen
 from domain.starting import (
+    RPC_TIMEOUT,
     action_start,
     inventory_start,
     look_start,
     mail_start,
     offers_start,
     provisioning_start,
+    set_up_start,
     termination_start,
 )
 
@@ -58,6 +62,7 @@ LOOK_AT_SERVER = "LookAtServer"
 OFFERS = "ReadOffers"
 ACCOUNT_CHECK = "AccountCheck"
 SEND_MAIL = "SendMail"
+SET_UP_SERVER = "SetUpServer"
 
 # A plan asks the cloud for prices; its answer is waited for that long.
 PLAN_SECONDS = 20
@@ -144,6 +149,34 @@ async def start_mail(services: Services, call: MailCall) -> None:
     except ApiError as error:
         services.metrics.starts_failed.inc()
         log.warning("mail not started yet", extra={"mail_id": call.mail_id, "reason": error.message})
+
+
+async def start_set_up(services: Services, order: SetUpServerOrder) -> None:
+    """Start the set-up of a committed job. What fails here, the sweep of unstarted rows does."""
+    try:
+        async with answered():
+            client = await services.temporal.client()
+            with contextlib.suppress(WorkflowAlreadyStartedError):
+                await client.start_workflow(SET_UP_SERVER, order, **set_up_start(order))
+        async with services.db.begin() as session:
+            await set_ups.started(session, uuid.UUID(order.job_id))
+    except ApiError as error:
+        services.metrics.starts_failed.inc()
+        log.warning("set-up not started yet", extra={"job_id": order.job_id, "reason": error.message})
+
+
+async def retry_set_up(services: Services, job_id: uuid.UUID, asked: RetryRequest) -> None:
+    """Retry what waits for an operator. 409 where nothing does any more."""
+    async with answered():
+        run = (await services.temporal.client()).get_workflow_handle(change_workflow_id(str(job_id)))
+        await run.execute_update("retry_step", asked, id=f"retry/{asked.request_id}", result_type=str,
+                                 rpc_timeout=RPC_TIMEOUT)  # fmt: skip
+
+
+async def cancel_set_up(services: Services, job_id: uuid.UUID) -> None:
+    async with answered():
+        run = (await services.temporal.client()).get_workflow_handle(change_workflow_id(str(job_id)))
+        await run.cancel(rpc_timeout=RPC_TIMEOUT)
 
 
 async def look(services: Services, call: LookCall) -> Seen:

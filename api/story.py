@@ -9,7 +9,8 @@ from typing import Any
 
 from api.envelope import stamp
 from domain.statuses import ENDED_PHASES, DeploymentStatus, DeploymentType, Phase, StepState
-from domain.steps import PROVISIONING, SERVER, SERVER_TERMINATION, TERMINATION, Step
+from domain.step import Step
+from domain.steps import PROVISIONING, SERVER, SERVER_TERMINATION, TERMINATION
 
 Row = dict[str, Any]
 

@@ -28,7 +28,14 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db import models_clouds as models_clouds  # servers refer to accounts
+# Tables refer to each other across files: whoever has one of them must have all.
+from db import models_clouds as models_clouds
+from db import models_hosting as models_hosting
+from db import models_inventory as models_inventory
+from db import models_jobs as models_jobs
+from db import models_mail as models_mail
+from db import models_sales as models_sales
+from db import models_shop as models_shop
 from db.base import Base, new_id
 
 
@@ -48,6 +55,7 @@ class Organization(Base):
     id: Mapped[uuid.UUID] = _id()
     name: Mapped[str] = mapped_column(String(200))
     slug: Mapped[str] = mapped_column(String(63), unique=True)
+    tenant_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("tenants.id"), index=True)  # None: the house's own
     created_at: Mapped[datetime] = _now()
 
 
@@ -67,7 +75,12 @@ class User(Base):
     is_active: Mapped[bool] = mapped_column(Boolean, default=True)
     created_at: Mapped[datetime] = _now()
 
-    __table_args__ = (CheckConstraint("role in ('ADMINISTRATOR','OPERATOR','BILLING','SUPPORT','USER')", name="role"),)
+    __table_args__ = (
+        CheckConstraint("role in ('ADMINISTRATOR','OPERATOR','BILLING','SUPPORT','USER')", name="role"),
+        # Who signs in may write either as they like.
+        Index("uq_users_lower_email", func.lower(text("email")), unique=True),
+        Index("uq_users_lower_username", func.lower(text("username")), unique=True),
+    )
 
 
 class RefreshToken(Base):
@@ -276,12 +289,14 @@ class DeploymentEvent(Base):
 
 
 class Certificate(Base):
-    """A certificate for a deployment's names. The chain is public; the key is on the server only (X18)."""
+    """A certificate for a deployment's or a subscription's names. The chain is public; the key is on the server only
+    (X18)."""
 
     __tablename__ = "certificates"
 
     id: Mapped[uuid.UUID] = _id()
-    deployment_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("instance_deployments.id"), index=True)
+    deployment_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("instance_deployments.id"), index=True)
+    subscription_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("subscriptions.id"), index=True)
     names: Mapped[list[str]]
     serial: Mapped[str] = mapped_column(String(80))
     issuer: Mapped[str] = mapped_column(Text)
@@ -292,7 +307,10 @@ class Certificate(Base):
     directory_url: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = _now()
 
-    __table_args__ = (UniqueConstraint("serial", "issuer"),)
+    __table_args__ = (
+        UniqueConstraint("serial", "issuer"),
+        CheckConstraint("num_nonnulls(deployment_id, subscription_id) = 1", name="subject"),
+    )
 
 
 class IdempotencyKey(Base):
@@ -315,10 +333,10 @@ class AuditEntry(Base):
     __tablename__ = "audit_log"
 
     id: Mapped[uuid.UUID] = _id()
-    at: Mapped[datetime] = _now()
+    at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
     actor: Mapped[str] = mapped_column(String(200), index=True)
     role: Mapped[str] = mapped_column(String(20), default="")
-    action: Mapped[str] = mapped_column(String(100))
+    action: Mapped[str] = mapped_column(String(100), index=True)
     target_type: Mapped[str] = mapped_column(String(40))
     target_id: Mapped[str] = mapped_column(String(200), index=True)
     outcome: Mapped[str] = mapped_column(String(20), default="ok")

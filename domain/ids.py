@@ -58,6 +58,21 @@ def action_workflow_id(action_id: str) -> str:
     return f"server-action/{action_id}"
 
 
+def order_workflow_id(payment_intent: str) -> str:
+    """A payment is delivered once: its run is called by it."""
+    return f"order/{payment_intent}"
+
+
+def part_workflow_id(payment_intent: str, job_type: str) -> str:
+    """Of a child that delivers one part: PROVISION_DNS → order/pi_…/dns."""
+    return f"{order_workflow_id(payment_intent)}/{job_type.removeprefix('PROVISION_').lower()}"
+
+
+def change_workflow_id(job_id: str) -> str:
+    """Of a change to a subscription, and of a server's set-up."""
+    return f"job/{job_id}"
+
+
 def mail_workflow_id(mail_id: str) -> str:
     return f"mail/{mail_id}"
 
@@ -100,6 +115,20 @@ def server_name(slug: str, number: int) -> str:
 def project_name(slug: str) -> str:
     """Compose project, host folder and site name of one application on a server."""
     return slug
+
+
+def site_name(subscription_id: str, base_domain: str) -> str:
+    """What a site is called whose customer brought no domain. The end of a UUIDv7 is the random part."""
+    return f"site-{subscription_id.replace('-', '')[-12:]}.{base_domain}"
+
+
+def system_user(account_id: str) -> str:
+    """A hosting account's user on its server: a letter first, and no longer than useradd takes."""
+    return f"h{account_id.replace('-', '')[-20:]}"
+
+
+def home_dir(user: str) -> str:
+    return f"/srv/sites/{user}"
 
 
 # ---- correlation at the cloud ---------------------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
 
 from pydantic import BaseModel, Field
 
@@ -21,7 +23,7 @@ class StepEvent(BaseModel):
 
 
 class Projection(BaseModel):
-    """What the deployment's row shows. Always the whole picture, so that the newest one alone is right."""
+    """What the subject's row shows. Always the whole picture, so that the newest one alone is right."""
 
     status: str
     phase: str
@@ -33,10 +35,27 @@ class Projection(BaseModel):
     absence: AbsenceReport | None = None  # with the phase that says that all is gone, never after it
 
 
+class SubjectKind(StrEnum):
+    """Whose row a run writes."""
+
+    DEPLOYMENT = "deployment"
+    JOB = "job"
+
+
+class Subject(NamedTuple):
+    """What a run is about: its row, and what Temporal's lists call it."""
+
+    kind: SubjectKind
+    id: str
+    label: str
+    provider: str
+
+
 class JournalBatch(BaseModel):
     """Input of the local activity `record`: events in order, and the newest projection, applied if seq is newer."""
 
-    deployment_id: str
+    deployment_id: str  # the subject's id; older histories know deployments alone
+    kind: SubjectKind = SubjectKind.DEPLOYMENT
     run_id: str
     family: str
     events: list[StepEvent]

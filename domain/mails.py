@@ -5,6 +5,8 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 PASSWORD_RESET = "password-reset"  # noqa: S105 - the name of a template, and of a link's purpose
+SITE_LIVE = "site-live"  # with a link to choose a password
+SITE_LIVE_AGAIN = "site-live-again"  # to somebody who has one
 PASSWORD_CHANGED = "password-changed"  # noqa: S105 - the name of a template
 
 

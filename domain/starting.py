@@ -11,13 +11,16 @@ from typing import Any
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
 from domain import ids
+from domain.fulfilment import FulfilmentOrder
+from domain.house_servers import SetUpServerOrder
 from domain.inventory import SweepCall
 from domain.mails import MailCall
 from domain.offers import OffersCall
 from domain.provisioning import ProvisionOrder, TerminationOrder
+from domain.sales import JobStatus
 from domain.servers import ActionCall, LookCall
 from domain.statuses import Attention, DeploymentStatus, Phase
-from domain.visibility import at_start
+from domain.visibility import HOSTING, at_start
 
 RPC_TIMEOUT = timedelta(seconds=5)
 LOOK_TIMEOUT = timedelta(seconds=20)
@@ -65,6 +68,20 @@ def action_start(call: ActionCall) -> dict[str, Any]:
     }
 
 
+def fulfilment_start(order: FulfilmentOrder) -> dict[str, Any]:
+    """Keyword arguments of Client.start_workflow("Fulfilment", order, …)."""
+    return {
+        "id": ids.order_workflow_id(order.payment_intent),
+        "task_queue": ids.RUNS_QUEUE,
+        "id_reuse_policy": WorkflowIDReusePolicy.REJECT_DUPLICATE,
+        "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+        "search_attributes": at_start(JobStatus.RUNNING, Attention.NONE, order.label, HOSTING),
+        "static_summary": f"{order.label}: a paid order",
+        "static_details": f"Order `{order.order_id}`, payment `{order.payment_intent}`",
+        "rpc_timeout": RPC_TIMEOUT,
+    }
+
+
 def mail_start(call: MailCall) -> dict[str, Any]:
     """Keyword arguments of Client.start_workflow("SendMail", call, …)."""
     return {
@@ -73,6 +90,19 @@ def mail_start(call: MailCall) -> dict[str, Any]:
         "id_reuse_policy": WorkflowIDReusePolicy.REJECT_DUPLICATE,
         "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
         "static_summary": f"A mail: {call.template}",
+        "rpc_timeout": RPC_TIMEOUT,
+    }
+
+
+def set_up_start(order: SetUpServerOrder) -> dict[str, Any]:
+    """Keyword arguments of Client.start_workflow("SetUpServer", order, …)."""
+    return {
+        "id": ids.change_workflow_id(order.job_id),
+        "task_queue": ids.RUNS_QUEUE,
+        "id_reuse_policy": WorkflowIDReusePolicy.REJECT_DUPLICATE,
+        "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+        "search_attributes": at_start(JobStatus.RUNNING, Attention.NONE, order.label, HOSTING),
+        "static_summary": f"Set-up of the {order.type} server {order.label}",
         "rpc_timeout": RPC_TIMEOUT,
     }
 

@@ -25,9 +25,10 @@ class Phase(StrEnum):
     CANCELLED = "cancelled"
     TERMINATING = "terminating"
     TERMINATED = "terminated"
+    DONE = "done"  # of a job: all was done
 
 
-ENDED_PHASES = frozenset({Phase.ROLLED_BACK, Phase.CANCELLED, Phase.TERMINATED})
+ENDED_PHASES = frozenset({Phase.ROLLED_BACK, Phase.CANCELLED, Phase.TERMINATED, Phase.DONE})
 
 
 class Attention(StrEnum):

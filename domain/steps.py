@@ -5,61 +5,47 @@ One table, read by the workflows (messages, summaries), the API (dry run, retry 
 
 from __future__ import annotations
 
-from pydantic import BaseModel
-
+from domain.fulfilment_steps import FULFILMENT, PARTS, TAKING_BACK
+from domain.house_steps import HOUSE_SERVER
 from domain.statuses import DeploymentType
-
-
-class Step(BaseModel, frozen=True):
-    name: str
-    title: str
-    message: str  # shown when the step starts; the documented seven read "Step n/7: …"
-    number: int | None = None  # 1..7 for the documented deployment steps
-    after: tuple[str, ...] = ()  # edges of the step graph
-    editable: tuple[str, ...] = ()  # fields of RunInputs that a retry may correct
-    owner: str = "operator"  # who may end a wait at this step
-
-
-def _step(name: str, title: str, message: str, *after: str, number: int | None = None,
-          editable: tuple[str, ...] = ()) -> Step:  # fmt: skip
-    text = f"Step {number}/7: {message}" if number else message
-    return Step(name=name, title=title, message=text, number=number, after=after, editable=editable)
-
+from domain.step import Step, step
 
 PROVISIONING: tuple[Step, ...] = (
-    _step("reserve", "Reserve", "Reserving names, price and secrets", editable=("product", "availability_zone")),
-    _step("create_server", "Create server", "Creating the server at the cloud", "reserve",
+    step("reserve", "Reserve", "Reserving names, price and secrets", editable=("product", "availability_zone")),
+    step("create_server", "Create server", "Creating the server at the cloud", "reserve",
           editable=("product", "availability_zone", "operating_system")),
-    _step("await_server", "Await server", "Waiting for the server to run", "create_server"),
-    _step("publish_dns", "Publish DNS", "Publishing DNS records", "await_server"),
-    _step("await_ssh", "Await SSH", "Waiting for SSH with the pinned host key", "await_server"),
-    _step("set_up_server", "Set up server", "Setting up VPS", "await_ssh", number=1),
-    _step("transfer_files", "Transfer files", "Transferring deployment files", "set_up_server", number=2,
+    step("await_server", "Await server", "Waiting for the server to run", "create_server"),
+    step("publish_dns", "Publish DNS", "Publishing DNS records", "await_server"),
+    step("await_ssh", "Await SSH", "Waiting for SSH with the pinned host key", "await_server"),
+    step("set_up_server", "Set up server", "Setting up VPS", "await_ssh", number=1),
+    step("transfer_files", "Transfer files", "Transferring deployment files", "set_up_server", number=2,
           editable=("blueprint_version",)),
-    _step("write_env", "Write environment", "Generating environment file", "transfer_files", number=3,
+    step("write_env", "Write environment", "Generating environment file", "transfer_files", number=3,
           editable=("environment",)),
-    _step("start_services", "Start services", "Starting Docker services", "write_env", number=4,
+    step("start_services", "Start services", "Starting Docker services", "write_env", number=4,
           editable=("registry", "environment")),
-    _step("make_csr", "Make key and CSR", "Making the TLS key on the server", "set_up_server"),
-    _step("issue_certificate", "Issue certificate", "Issuing the certificate", "make_csr",
+    step("make_csr", "Make key and CSR", "Making the TLS key on the server", "set_up_server"),
+    step("issue_certificate", "Issue certificate", "Issuing the certificate", "make_csr",
           editable=("acme_profile",)),
-    _step("configure_tls", "Configure TLS", "Configuring domain and SSL", "issue_certificate", number=5),
-    _step("run_migrations", "Run migrations", "Running database migrations", "start_services", number=6,
+    step("configure_tls", "Configure TLS", "Configuring domain and SSL", "issue_certificate", number=5),
+    step("run_migrations", "Run migrations", "Running database migrations", "start_services", number=6,
           editable=("migration_command", "environment")),
-    _step("health_check", "Health check", "Performing health check",
+    step("health_check", "Health check", "Performing health check",
           "run_migrations", "configure_tls", "publish_dns", number=7),
-    _step("activate", "Hand over", "Handing over", "health_check"),
+    step("activate", "Hand over", "Handing over", "health_check"),
 )  # fmt: skip
 
 TERMINATION: tuple[Step, ...] = (
-    _step("withdraw_dns", "Withdraw DNS", "Withdrawing DNS records"),
-    _step("remove_application", "Remove application", "Removing the application from the server"),
-    _step("destroy_server", "Cancel server", "Cancelling the server at the cloud", "remove_application"),
-    _step("prove_absence", "Prove absence", "Proving that nothing is left", "withdraw_dns", "destroy_server"),
-    _step("release", "Release", "Releasing names and places", "prove_absence"),
+    step("withdraw_dns", "Withdraw DNS", "Withdrawing DNS records"),
+    step("remove_application", "Remove application", "Removing the application from the server"),
+    step("destroy_server", "Cancel server", "Cancelling the server at the cloud", "remove_application"),
+    step("prove_absence", "Prove absence", "Proving that nothing is left", "withdraw_dns", "destroy_server"),
+    step("release", "Release", "Releasing names and places", "prove_absence"),
 )
 
-BY_NAME: dict[str, Step] = {step.name: step for step in (*PROVISIONING, *TERMINATION)}
+BY_NAME: dict[str, Step] = {
+    step.name: step for step in (*PROVISIONING, *TERMINATION, *FULFILMENT, *PARTS, *TAKING_BACK, *HOUSE_SERVER)
+}
 
 # A bare server ends where an application would begin.
 SERVER: tuple[Step, ...] = tuple(

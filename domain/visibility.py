@@ -12,6 +12,7 @@ SLUG = SearchAttributeKey.for_keyword("SlipwaySlug")
 SEARCH_ATTRIBUTES = (STATUS, STUCK_STEP, ATTENTION, PROVIDER, SLUG)
 
 NOTHING_STUCK = "none"
+HOSTING = "hosting"  # what stands for a provider where a run is about shared servers of the house
 
 # Set by Temporal itself while a run's workflow task keeps failing, that is, while our code cannot go on with it.
 FAILING = "ExecutionStatus = 'Running' AND TemporalReportedProblems IS NOT NULL"

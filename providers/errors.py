@@ -4,6 +4,7 @@
     ├── NotReady(retry_after)        nothing is wrong; look again later
     ├── Transient                    a repeat may help, and the call had no effect or is safe to repeat
     ├── RateLimited(retry_after)     refused for now; certainly no effect
+    │   └── IssuanceLimited          a CA's limit, by name where its words tell
     ├── Unconfirmed                  the effect may or may not have happened: settle before repeating
     └── Rejected                     a repeat of the same call cannot help
         ├── Unauthorized
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from domain.ca_limits import CaLimit
 from domain.errors import ErrorCode, Trouble, clip
 
 
@@ -47,6 +49,18 @@ class Transient(ProviderError):
 class RateLimited(ProviderError):
     trouble = Trouble.RATE_LIMITED
     code = ErrorCode.RATE_LIMIT_EXCEEDED
+
+
+class IssuanceLimited(RateLimited):
+    """A CA's limit is spent. `limit`: None where its words do not tell which. `subject`: the domain it counts for."""
+
+    def __init__(
+        self, message: str, *, provider: str = "", retry_after: float | None = None, limit: CaLimit | None = None,
+        subject: str = "",
+    ) -> None:  # fmt: skip
+        super().__init__(message, provider=provider, retry_after=retry_after)
+        self.limit = limit
+        self.subject = subject
 
 
 class Unconfirmed(ProviderError):
@@ -80,6 +94,14 @@ class NotFound(Rejected):
 class Conflict(Rejected):
     trouble = Trouble.CONFLICT
     code = ErrorCode.CONFLICT
+
+
+class NotValidated(Rejected):
+    """A CA looked for the proof of a name and found another one, or none. Counts against its limit of failures."""
+
+
+class ProofUnseen(Transient):
+    """A CA could not look: a name server or a host did not answer it. Counts against its limit of failures."""
 
 
 class HostUnreachable(Transient):

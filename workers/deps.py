@@ -46,10 +46,12 @@ def run_config(settings: Settings) -> RunConfig:
         apt_source=settings.host_apt_source,
         dns_servers=tuple(settings.dns_servers),
         dns_ttl=settings.dns_ttl,
+        dns_nameservers=tuple(settings.dns_nameservers),
         acme_email=settings.letsencrypt_email,
         acme_profile=settings.acme_profile,
         trust_file=str(settings.tls_trust_file) if settings.tls_trust_file else None,
         credentials_days=settings.credentials_days,
+        portal_url=settings.portal_url,
         policy=RunPolicy(automatic_minutes=settings.activity_minutes, park_hours=settings.park_hours),
         inventory=InventoryRules(
             grace_hours=settings.inventory_grace_hours, acts_per_hour=settings.inventory_acts_per_hour

@@ -14,21 +14,33 @@ from typing import Any
 from activities._context import Deps
 from activities.accounts import AccountActivities
 from activities.certificates import CertificateActivities
+from activities.deliveries import DeliveryActivities
 from activities.health import HealthActivities
+from activities.hosting import HostingActivities
 from activities.hosts import HostActivities
+from activities.house_records import HouseRecordActivities
+from activities.house_servers import HouseServerActivities
 from activities.inventory import InventoryActivities
+from activities.mailboxes import MailboxActivities
 from activities.mails import MailActivities
 from activities.names import NameActivities
 from activities.offers import OfferActivities
 from activities.records import RecordActivities
+from activities.refunds import RefundActivities
 from activities.server_actions import ServerActionActivities
 from activities.servers import ServerActivities
+from activities.site_certificates import SiteCertificateActivities
+from activities.site_checks import SiteCheckActivities
 from activities.sweeps import SweepActivities
+from activities.zones import ZoneActivities
 from domain import ids
 from domain.servers import SERVED
 from workflows.accounts import AccountCheck
+from workflows.fulfilment import Fulfilment
+from workflows.house_servers import SetUpServer
 from workflows.mails import SendMail
 from workflows.offers import ReadOffers
+from workflows.parts import ProvisionDns, ProvisionHosting, ProvisionMail
 from workflows.planning import Planning
 from workflows.provisioning import Provisioning
 from workflows.server_actions import LookAtServer, ServerActions
@@ -37,7 +49,7 @@ from workflows.termination import Termination
 
 WORKFLOWS: tuple[type, ...] = (
     Provisioning, Termination, Planning, ServerActions, LookAtServer, ReadOffers, AccountCheck, StartSweep,
-    InventorySweep, SendMail,
+    InventorySweep, SendMail, SetUpServer, Fulfilment, ProvisionDns, ProvisionHosting, ProvisionMail,
 )  # fmt: skip
 
 
@@ -52,10 +64,16 @@ class Pool:
 
 
 def _runs(deps: Deps) -> list[Callable[..., Any]]:
-    records, sweeps = RecordActivities(deps), SweepActivities(deps)
+    records, sweeps, house = RecordActivities(deps), SweepActivities(deps), HouseRecordActivities(deps)
     return [records.record, records.reserve, records.move, records.preview,
             records.activate, records.release, records.end_action, records.end_mail,
-            sweeps.start_unstarted]  # fmt: skip
+            house.activate_house_server, house.stand_down_house_server, sweeps.start_unstarted,
+            *_deliveries(deps)]  # fmt: skip
+
+
+def _deliveries(deps: Deps) -> list[Callable[..., Any]]:
+    rows = DeliveryActivities(deps)
+    return [rows.claim_names, rows.release_names, rows.hand_over_order, rows.open_refund]
 
 
 def _cloud(deps: Deps) -> list[Callable[..., Any]]:
@@ -67,15 +85,31 @@ def _cloud(deps: Deps) -> list[Callable[..., Any]]:
 
 
 def _hosts(deps: Deps) -> list[Callable[..., Any]]:
-    hosts = HostActivities(deps)
+    hosts, house = HostActivities(deps), HouseServerActivities(deps)
     return [hosts.await_ssh, hosts.set_up_server, hosts.transfer_files, hosts.write_env, hosts.start_services,
-            hosts.make_csr, hosts.configure_tls, hosts.run_migrations, hosts.remove_application]  # fmt: skip
+            hosts.make_csr, hosts.configure_tls, hosts.run_migrations, hosts.remove_application,
+            house.await_house_ssh, house.set_up_house_server, *_house(deps)]  # fmt: skip
+
+
+def _house(deps: Deps) -> list[Callable[..., Any]]:
+    hosting, mailboxes = HostingActivities(deps), MailboxActivities(deps)
+    return [hosting.create_account, hosting.create_site, hosting.make_site_csr, hosting.configure_site_tls,
+            hosting.remove_account, hosting.prove_account_absent, mailboxes.create_mailbox, mailboxes.remove_mailbox,
+            mailboxes.prove_mailbox_absent]  # fmt: skip
 
 
 def _edge(deps: Deps) -> list[Callable[..., Any]]:
     names, certificates, health = NameActivities(deps), CertificateActivities(deps), HealthActivities(deps)
     return [names.publish_dns, names.withdraw_dns, names.prove_name_absent, certificates.issue_certificate,
-            health.health_check, health.prove_host_silent, MailActivities(deps).send_mail]  # fmt: skip
+            health.health_check, health.prove_host_silent, MailActivities(deps).send_mail,
+            HouseServerActivities(deps).check_house_server, *_sites(deps)]  # fmt: skip
+
+
+def _sites(deps: Deps) -> list[Callable[..., Any]]:
+    zones = ZoneActivities(deps)
+    return [zones.publish_zone, zones.publish_records, zones.withdraw_zone, zones.prove_zone_absent,
+            SiteCertificateActivities(deps).issue_site_certificate, SiteCheckActivities(deps).check_site,
+            RefundActivities(deps).send_refund]  # fmt: skip
 
 
 POOLS: dict[str, Pool] = {

@@ -6,23 +6,25 @@ noted in the journal.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
-from domain.provisioning import Parked, RetryRequest, RollbackRequest, RunInputs, RunProgress
+from domain.provisioning import Parked, RetryRequest, RollbackRequest, RunProgress
 from domain.statuses import StepState
 from domain.steps import BY_NAME
 from workflows._journal import Journal
 
+Inputs = TypeVar("Inputs", bound=BaseModel)
 
-class Decisions:
+
+class Decisions(Generic[Inputs]):
     """State and handlers; the waiting itself is in `_steps.py`."""
 
     journal: Journal
-    inputs: RunInputs
+    inputs: Inputs
     reversible = True
 
     def __init__(self) -> None:
@@ -43,7 +45,7 @@ class Decisions:
             raise ApplicationError(f"step {step!r} does not wait for an operator", type="InvalidState")
         return [step] if step is not None else waiting
 
-    def _corrected(self, steps: list[str], changes: dict[str, object]) -> RunInputs:
+    def _corrected(self, steps: list[str], changes: dict[str, object]) -> Inputs:
         allowed = {field for name in steps for field in BY_NAME[name].editable}
         for field in changes:
             if field not in allowed:
@@ -52,7 +54,7 @@ class Decisions:
                     f"{field!r} cannot be corrected here; this step offers: {offered}", {"field": field},
                     type="InvalidChange")  # fmt: skip
         try:
-            return RunInputs.model_validate(self.inputs.model_dump() | changes)
+            return type(self.inputs).model_validate(self.inputs.model_dump() | changes)
         except ValidationError as error:
             first = error.errors()[0]
             raise ApplicationError(

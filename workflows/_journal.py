@@ -10,10 +10,11 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from activities.records import RecordActivities
-from domain.journal import JournalBatch, Projection, StepEvent
-from domain.provisioning import Parked, ProvisionOrder, TerminationOrder
-from domain.statuses import Attention, DeploymentStatus, Phase, StepState
-from domain.steps import BY_NAME, Step
+from domain.journal import JournalBatch, Projection, StepEvent, Subject
+from domain.provisioning import Parked
+from domain.statuses import Attention, Phase, StepState
+from domain.step import Step
+from domain.steps import BY_NAME
 from domain.visibility import ATTENTION, NOTHING_STUCK, PROVIDER, SLUG, STATUS, STUCK_STEP
 from workflows._rows import Lane, execute
 
@@ -30,12 +31,9 @@ _MARKS = {
 class Journal:
     """Collects events and writes them batch by batch, so that rows keep the story's order."""
 
-    def __init__(
-        self, order: ProvisionOrder | TerminationOrder, family: str, steps: tuple[Step, ...],
-        status: DeploymentStatus,
-    ) -> None:  # fmt: skip
+    def __init__(self, subject: Subject, family: str, steps: tuple[Step, ...], status: str) -> None:
         self._lane = Lane()
-        self._deployment_id = order.deployment_id
+        self._subject = subject
         self._family = family
         self._steps = steps
         self._states: dict[str, StepState] = {}
@@ -45,7 +43,7 @@ class Journal:
         told = workflow.info().typed_search_attributes
         self._told = (told.get(STATUS), told.get(ATTENTION), told.get(STUCK_STEP))
         # A run that was started by hand lacks them.
-        self._untold = [] if told.get(SLUG) else [SLUG.value_set(order.slug), PROVIDER.value_set(order.inputs.provider)]
+        self._untold = [] if told.get(SLUG) else [SLUG.value_set(subject.label), PROVIDER.value_set(subject.provider)]
         self.seq = 0
         self.shown = Projection(status=status, phase=Phase.RUNNING, attention=Attention.NONE)
 
@@ -61,7 +59,7 @@ class Journal:
             self._moment = asyncio.create_task(self._settle())
 
     def show(self, **changes: object) -> None:
-        """Change what the deployment's row shows from the next event on."""
+        """Change what the subject's row shows from the next event on."""
         self.shown = self.shown.model_copy(update=changes)
 
     def show_parked(self, parked: list[Parked]) -> None:
@@ -124,7 +122,8 @@ class Journal:
     def _batch(self) -> JournalBatch:
         events, self._pending = self._pending, []
         return JournalBatch(
-            deployment_id=self._deployment_id,
+            deployment_id=self._subject.id,
+            kind=self._subject.kind,
             run_id=workflow.info().run_id,
             family=self._family,
             events=events,

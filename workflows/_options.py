@@ -50,6 +50,14 @@ ACTIVITIES: dict[str, Options] = {
     "issue_certificate": Options(EDGE, _s(300), patience=1.5),
     "health_check": Options(EDGE, _s(180)),
     "prove_host_silent": Options(EDGE, _s(120), patience=2),
+    "publish_zone": Options(EDGE, _s(60)),
+    "publish_records": Options(EDGE, _s(120)),
+    "withdraw_zone": Options(EDGE, _s(120)),
+    "prove_zone_absent": Options(EDGE, _s(120), patience=2),
+    "issue_site_certificate": Options(EDGE, _s(300), patience=1.5),
+    "check_site": Options(EDGE, _s(120)),
+    # Banks take their time: a refund may be under way for days before somebody must look.
+    "send_refund": Options(EDGE, _s(60), patience=1000, slowest_retry=_s(600)),
     # First tries close together, later ones minutes apart: greylisting takes its time.
     "send_mail": Options(EDGE, _s(120), patience=6, slowest_retry=_s(180)),
     "await_ssh": Options(HOSTS, _s(60)),
@@ -61,6 +69,19 @@ ACTIVITIES: dict[str, Options] = {
     "configure_tls": Options(HOSTS, _s(180)),
     "run_migrations": Options(HOSTS, _s(600)),
     "remove_application": Options(HOSTS, _s(300)),
+    "create_account": Options(HOSTS, _s(180)),
+    "create_site": Options(HOSTS, _s(180)),
+    "make_site_csr": Options(HOSTS, _s(120)),
+    "configure_site_tls": Options(HOSTS, _s(180)),
+    "remove_account": Options(HOSTS, _s(300)),
+    "prove_account_absent": Options(HOSTS, _s(120), patience=2),
+    "create_mailbox": Options(HOSTS, _s(180)),
+    "remove_mailbox": Options(HOSTS, _s(180)),
+    "prove_mailbox_absent": Options(HOSTS, _s(120), patience=2),
+    # Somebody may have to put our key on the server first: half an hour before an operator is called.
+    "await_house_ssh": Options(HOSTS, _s(60), patience=3),
+    "set_up_house_server": Options(HOSTS, _s(900), patience=2),
+    "check_house_server": Options(EDGE, _s(60)),
 }
 
 

@@ -12,15 +12,16 @@ from datetime import timedelta
 from typing import TypeVar
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError, is_cancelled_exception
 from temporalio.exceptions import TimeoutError as ActivityTimeout
 from temporalio.workflow import ActivityCancellationType
 
 from domain.errors import Trouble, clip
 from domain.provisioning import Parked, RunPolicy
 from domain.statuses import Attention, Phase, StepState
-from domain.steps import BY_NAME, Step
-from workflows._decisions import Decisions
+from domain.step import Step
+from domain.steps import BY_NAME
+from workflows._decisions import Decisions, Inputs
 from workflows._options import ACTIVITIES, CLOUD, activity_options, name_of
 
 T = TypeVar("T")
@@ -32,7 +33,7 @@ class RollbackRequested(Exception):
     """An operator decided to roll back; unwinds the story to its one except block."""
 
 
-class OperatedRun(Decisions):
+class OperatedRun(Decisions[Inputs]):
     """Base of every workflow that operators may retry or roll back."""
 
     policy: RunPolicy
@@ -62,7 +63,7 @@ class OperatedRun(Decisions):
                 self._urgent = attempt > 1
                 try:
                     result = await do()
-                except ActivityError as error:
+                except (ActivityError, ChildWorkflowError) as error:
                     if is_cancelled_exception(error):
                         raise
                     await self._park(step, error)
@@ -95,8 +96,8 @@ class OperatedRun(Decisions):
         Standing in line for an account's calls is not failing: it is begun again, for as long as a line may take.
         """
         name, urgent, since = name_of(activity), self._urgent, workflow.now()
-        options = activity_options(
-            name, self.inputs.provider, self.policy, account=self.inputs.provider_id, urgent=urgent)  # fmt: skip
+        provider, account = self._cloud()
+        options = activity_options(name, provider, self.policy, account=account, urgent=urgent)
         while True:
             try:
                 result: T = await workflow.execute_activity_method(
@@ -111,10 +112,14 @@ class OperatedRun(Decisions):
                 if not stood_in_line(name, error) or waited >= timedelta(minutes=self.policy.line_minutes):
                     raise
                 self.journal.show(status_message="In line: a cloud takes only so many calls of an account")
-                await workflow.sleep(PAUSE_IN_LINE, summary=f"{name} stands in line at {self.inputs.provider}")
+                await workflow.sleep(PAUSE_IN_LINE, summary=f"{name} stands in line at {provider}")
                 self._check_leaving()
                 continue
             return result
+
+    def _cloud(self) -> tuple[str, str]:
+        """(provider, account) whose queue and limits an activity at a cloud falls under; empty where none is called."""
+        return "", ""
 
     async def roll_back(self, why: str) -> None:
         """Run the undos in reverse. Each is retried, then parked; none is skipped."""
@@ -146,7 +151,7 @@ class OperatedRun(Decisions):
 
     # ---- waiting for an operator ------------------------------------------------------------------------------------
 
-    async def _park(self, step: Step, error: ActivityError, *, undoing: bool = False) -> None:
+    async def _park(self, step: Step, error: ActivityError | ChildWorkflowError, *, undoing: bool = False) -> None:
         """Wait for a decision about this step. Returns to retry; raises RollbackRequested to leave."""
         trouble, message = describe(error)
         patience = timedelta(hours=self.policy.park_hours)
@@ -204,8 +209,8 @@ class OperatedRun(Decisions):
             raise asyncio.CancelledError
 
 
-def describe(error: ActivityError) -> tuple[str, str]:
-    """(trouble, sentence) of a failed activity: str(ActivityError) itself says nothing."""
+def describe(error: ActivityError | ChildWorkflowError) -> tuple[str, str]:
+    """(trouble, sentence) of a failed activity or child: str() of the error itself says nothing."""
     cause: BaseException | None = error.cause
     last: BaseException | None = cause
     # A budget that ran out hides the trouble that used it up one level down.

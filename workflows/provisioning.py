@@ -28,11 +28,12 @@ from domain.provisioning import (
 from domain.statuses import DeploymentStatus, DeploymentType, Phase, StepState
 from domain.steps import steps_for
 from workflows._journal import Journal
-from workflows._steps import OperatedRun, RollbackRequested, describe
+from workflows._server_run import ServerRun, about
+from workflows._steps import RollbackRequested, describe
 
 
 @workflow.defn
-class Provisioning(OperatedRun):
+class Provisioning(ServerRun):
     @workflow.init
     def __init__(self, order: ProvisionOrder) -> None:
         super().__init__()
@@ -41,7 +42,7 @@ class Provisioning(OperatedRun):
         self.policy = order.policy
         self.destroyed = Destroyed()
         steps = steps_for(order.deployment_type, new_server=True)
-        self.journal = Journal(order, "provisioning", steps, DeploymentStatus.PROVISIONING)
+        self.journal = Journal(about(order), "provisioning", steps, DeploymentStatus.PROVISIONING)
 
     @workflow.run
     async def run(self, order: ProvisionOrder) -> str:

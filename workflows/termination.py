@@ -13,11 +13,11 @@ from domain.provisioning import AbsenceReport, DestroyCall, Destroyed, StepCall,
 from domain.statuses import DeploymentStatus, DeploymentType, Phase, StepState
 from domain.steps import TERMINATION
 from workflows._journal import Journal
-from workflows._steps import OperatedRun
+from workflows._server_run import ServerRun, about
 
 
 @workflow.defn
-class Termination(OperatedRun):
+class Termination(ServerRun):
     """There is no way back once it has begun, so a parked step can be retried but not rolled back."""
 
     reversible = False
@@ -28,7 +28,7 @@ class Termination(OperatedRun):
         self.order = order
         self.inputs = order.inputs
         self.policy = order.policy
-        self.journal = Journal(order, "termination", TERMINATION, DeploymentStatus.ACTIVE)
+        self.journal = Journal(about(order), "termination", TERMINATION, DeploymentStatus.ACTIVE)
         self.journal.show(phase=Phase.TERMINATING)
 
     @workflow.run

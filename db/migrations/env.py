@@ -3,13 +3,10 @@
 from alembic import context
 from sqlalchemy import create_engine, pool
 
+from db import models
 from db.base import Base
-from db.models import Deployment
-from db.models_inventory import CloudResource
-from db.models_mail import OutgoingMail
-from db.models_shop import Product
 
-_ = (Deployment, CloudResource, OutgoingMail, Product)  # their modules add tables to the same metadata
+_ = models  # with it all tables are in the metadata
 
 config = context.config
 

@@ -1,6 +1,6 @@
-"""The event stream of a deployment: step events and log lines, in commit order, announced by NOTIFY.
+"""The event streams of deployments and jobs: step events and log lines, in commit order, announced by NOTIFY.
 
-Every writer first takes the deployment's row (by adding to `position`), so positions are handed out in commit order.
+Every writer first takes the subject's row (by adding to `position`), so positions are handed out in commit order.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from psycopg import AsyncConnection as Psycopg
 from sqlalchemy import func, select, text, update
@@ -18,10 +19,9 @@ from sqlalchemy.exc import NoResultFound
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from db.models import Deployment, DeploymentEvent
-from domain.journal import JournalBatch, StepEvent
-from domain.statuses import ENDED_PHASES
-
-CHANNEL = "deployment_events"
+from db.models_jobs import Job, JobEvent
+from domain.journal import JournalBatch, StepEvent, SubjectKind
+from domain.statuses import ENDED_PHASES, StepState
 
 
 @dataclass(frozen=True)
@@ -32,22 +32,41 @@ class LogLine:
     at: datetime
 
 
-async def _positions(session: AsyncSession, deployment_id: uuid.UUID, count: int) -> int:
-    """Reserve `count` positions; returns the first. Holds the deployment's row lock until the transaction ends."""
+class _Stream(NamedTuple):
+    """Where the events of one kind of subject lie, and the columns that only its row has."""
+
+    row: type[Deployment] | type[Job]
+    event: type[DeploymentEvent] | type[JobEvent]
+    owner: str  # the event's column
+    channel: str
+    shown: dict[str, str]
+
+
+CHANNEL = "deployment_events"
+_STATUS = "cast(%(status)s as text)"
+_STREAMS = {
+    SubjectKind.DEPLOYMENT: _Stream(
+        Deployment, DeploymentEvent, "deployment_id", CHANNEL,
+        {"status": _STATUS, "access_url": "case when %(ended)s then null else d.access_url end"}),
+    SubjectKind.JOB: _Stream(
+        Job, JobEvent, "job_id", "job_events",
+        {"status": f"case when {_STATUS} = 'RUNNING' and %(attention)s <> 'none' then 'WAITING' else {_STATUS} end",
+         "attempts": "d.attempts + %(begun)s"}),
+}  # fmt: skip
+
+
+async def _positions(session: AsyncSession, stream: _Stream, owner: uuid.UUID, count: int) -> int:
+    """Reserve `count` positions; returns the first. Holds the subject's row lock until the transaction ends."""
     last = (
         await session.execute(
-            update(Deployment)
-            .where(Deployment.id == deployment_id)
-            .values(position=Deployment.position + count)
-            .returning(Deployment.position)
+            update(stream.row)
+            .where(stream.row.id == owner)
+            .values(position=stream.row.position + count)
+            .returning(stream.row.position)
             .execution_options(synchronize_session=False)
         )
     ).scalar_one()
     return int(last) - count + 1
-
-
-async def _announce(session: AsyncSession, deployment_id: uuid.UUID) -> None:
-    await session.execute(select(func.pg_notify(CHANNEL, str(deployment_id))))
 
 
 async def record(session: AsyncSession | AsyncConnection, batch: JournalBatch) -> None:
@@ -69,39 +88,42 @@ async def record(session: AsyncSession | AsyncConnection, batch: JournalBatch) -
         "parked": json.dumps(shown["parked"]),
         "absence": json.dumps(shown["absence"]) if shown["absence"] else None,
         "ended": batch.projection.phase in ENDED_PHASES,
-        "channel": CHANNEL,
+        "begun": sum(event.state == StepState.STARTED for event in batch.events),
+        "channel": _STREAMS[batch.kind].channel,
         "topic": batch.deployment_id,
     }
     connection = session if isinstance(session, AsyncConnection) else await session.connection()
     driver: Psycopg | None = (await connection.get_raw_connection()).driver_connection
     assert driver is not None
-    if (await (await driver.execute(_RECORD, values, prepare=True)).fetchone()) is None:
-        raise NoResultFound(f"no deployment {batch.deployment_id}")
+    if (await (await driver.execute(_RECORD[batch.kind], values, prepare=True)).fetchone()) is None:
+        raise NoResultFound(f"no {batch.kind} {batch.deployment_id}")
 
 
 # What a batch's projection writes where it is the newest; the casts also tell the server the parameters' types.
 _SHOWN = {
-    "run_id": "cast(%(run_id)s as text)", "seq": "cast(%(seq)s as bigint)", "status": "cast(%(status)s as text)",
+    "run_id": "cast(%(run_id)s as text)", "seq": "cast(%(seq)s as bigint)",
     "phase": "cast(%(phase)s as text)", "attention": "cast(%(attention)s as text)",
     "status_message": "cast(%(status_message)s as text)", "error_code": "cast(%(error_code)s as text)",
     "error_message": "cast(%(error_message)s as text)", "parked": "cast(%(parked)s as jsonb)",
     "absence": "coalesce(cast(%(absence)s as jsonb), d.absence)",
-    "access_url": "case when %(ended)s then null else d.access_url end",
     "ended_at": "case when %(ended)s then now() else d.ended_at end",
 }  # fmt: skip
 _NEWER = "d.run_id is distinct from cast(%(run_id)s as text) or d.seq < cast(%(seq)s as bigint)"
 
-# The update takes the row before an event gets its position, and hands out the positions that the insert uses.
-_RECORD = f"""
+
+def _statement(stream: _Stream) -> str:
+    """The update takes the row before an event gets its position, and hands out the positions that the insert uses."""
+    shown = (_SHOWN | stream.shown).items()
+    return f"""
 with taken as (
-  update instance_deployments d
+  update {stream.row.__tablename__} d
      set position = d.position + %(count)s, updated_at = now(),
-         {", ".join(f"{name} = case when {_NEWER} then {value} else d.{name} end" for name, value in _SHOWN.items())}
+         {", ".join(f"{name} = case when {_NEWER} then {value} else d.{name} end" for name, value in shown)}
    where d.id = %(deployment_id)s
   returning d.position
 ), written as (
-  insert into deployment_events
-         (deployment_id, position, kind, family, run_id, seq, step, state, message, data, at)
+  insert into {stream.event.__tablename__}
+         ({stream.owner}, position, kind, family, run_id, seq, step, state, message, data, at)
   select %(deployment_id)s, taken.position - %(count)s + e.number, 'step', %(family)s, %(run_id)s,
          e.seq, e.step, e.state, e.message, e.data, e.at
     from taken,
@@ -114,10 +136,14 @@ select pg_notify(%(channel)s, %(topic)s) from taken
 """  # noqa: S608 - constants of this module only
 
 
+_RECORD = {kind: _statement(stream) for kind, stream in _STREAMS.items()}
+
+
 async def write_lines(
     session: AsyncSession,
-    deployment_id: str,
+    subject_id: str,
     *,
+    kind: SubjectKind = SubjectKind.DEPLOYMENT,
     run_id: str,
     family: str,
     activity_id: str,
@@ -128,14 +154,14 @@ async def write_lines(
     """Append what an activity said; repeated delivery of the same lines changes nothing."""
     if not lines:
         return
-    owner = uuid.UUID(deployment_id)
-    first = await _positions(session, owner, len(lines))
+    owner, stream = uuid.UUID(subject_id), _STREAMS[kind]
+    first = await _positions(session, stream, owner, len(lines))
     await session.execute(
-        insert(DeploymentEvent)
+        insert(stream.event)
         .values(
             [
                 {
-                    "deployment_id": owner,
+                    stream.owner: owner,
                     "position": first + n,
                     "kind": "log",
                     "family": family,
@@ -156,7 +182,7 @@ async def write_lines(
             index_elements=["run_id", "activity_id", "attempt", "line_no"], index_where=text("kind = 'log'")
         )
     )
-    await _announce(session, owner)
+    await session.execute(select(func.pg_notify(stream.channel, subject_id)))
 
 
 def _step_row(event: StepEvent) -> dict[str, object]:

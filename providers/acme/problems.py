@@ -9,9 +9,14 @@ import josepy
 import requests
 from acme import errors, messages
 
+from providers.acme.limits import limit_of, retry_at
 from providers.errors import (
+    Conflict,
     InvalidInput,
+    IssuanceLimited,
     NotFound,
+    NotValidated,
+    ProofUnseen,
     ProviderError,
     RateLimited,
     Rejected,
@@ -24,7 +29,9 @@ PROVIDER = "acme"
 AGAIN = {"badNonce", "serverInternal", "orderNotReady", "dns", "connection", "tls", "accountDoesNotExist"}
 NOT_US = {"unauthorized", "userActionRequired", "externalAccountRequired"}
 FIELDS = {"invalidProfile": "acme_profile", "badCSR": "csr_pem", "badPublicKey": "csr_pem",
-          "invalidContact": "email", "unsupportedContact": "email"}  # fmt: skip
+          "invalidContact": "email", "unsupportedContact": "email", "badRevocationReason": "reason"}  # fmt: skip
+# A second try without naming the predecessor helps: it was replaced already, is unknown, or another account's.
+NO_PREDECESSOR = {"alreadyReplaced", "malformed", "unauthorized", "notFound"}
 
 # A failed validation counts against "5 per name and hour" at Let's Encrypt, so a repeat is spaced.
 VALIDATION_RETRY_SECONDS = 120.0
@@ -46,12 +53,10 @@ def detail_of(problem: messages.Error) -> str:
 def wait_of(answer: requests.Response | None) -> float | None:
     """Seconds in Retry-After, which is a number or an HTTP date (RFC 9110 §10.2.3)."""
     said = answer.headers.get("Retry-After", "").strip() if answer is not None else ""
-    if not said:
-        return None
-    if said.isdigit():
-        return float(said)
+    if said.isascii() and said.isdecimal():
+        return float(said[:12])
     try:
-        return max(0.0, (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds())
+        return max(0.0, (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds()) if said else None
     except (ValueError, TypeError):
         return None
 
@@ -61,7 +66,7 @@ def refused(problem: messages.Error, answer: requests.Response | None) -> Provid
     code, status = code_of(problem), answer.status_code if answer is not None else 0
     message = f"the CA answered {status}: {detail_of(problem)}"
     if code == "rateLimited" or status == 429 or (status == 503 and wait_of(answer) is not None):
-        return RateLimited(message, provider=PROVIDER, retry_after=wait_of(answer))
+        return _limited(message, wait_of(answer))
     if code in AGAIN or status >= 500:
         return Transient(message, provider=PROVIDER, retry_after=wait_of(answer))
     if code in NOT_US:
@@ -69,20 +74,44 @@ def refused(problem: messages.Error, answer: requests.Response | None) -> Provid
     if status == 404:
         # A resource we were just given is gone: the CA lost its memory (a test CA after a restart). Start over.
         return Transient(message, provider=PROVIDER)
+    if status == 409:
+        return Conflict(message, provider=PROVIDER)
     return InvalidInput(message, provider=PROVIDER, field=FIELDS.get(code))
+
+
+def order_failed(problem: messages.Error | None) -> ProviderError:
+    """An order that became invalid after its names were proven: its own words tell why, no answer's status does."""
+    if problem is None:
+        return Transient("the CA dropped the order and gave no reason", provider=PROVIDER)
+    message = f"the CA dropped the order: {detail_of(problem)}"
+    if code_of(problem) == "rateLimited":
+        return _limited(message, None)
+    if code_of(problem) in AGAIN:
+        return Transient(message, provider=PROVIDER)
+    return Rejected(message, provider=PROVIDER)
+
+
+def _limited(message: str, wait: float | None) -> IssuanceLimited:
+    """The header's wait, else the one in Boulder's words."""
+    limit, subject = limit_of(message)
+    at = retry_at(message)
+    if wait is None and at is not None:
+        wait = max(0.0, (at - datetime.now(UTC)).total_seconds())
+    return IssuanceLimited(message, provider=PROVIDER, retry_after=wait, limit=limit, subject=subject)
 
 
 def not_validated(name: str, problem: messages.Error | None) -> ProviderError:
     """An authorization that became invalid: what the CA saw when it looked for the challenge."""
     if problem is None:
-        return Transient(f"the CA did not validate {name} and gave no reason", provider=PROVIDER,
-                         retry_after=VALIDATION_RETRY_SECONDS)  # fmt: skip
+        return ProofUnseen(f"the CA did not validate {name} and gave no reason", provider=PROVIDER,
+                           retry_after=VALIDATION_RETRY_SECONDS)  # fmt: skip
     message = f"the CA could not validate {name}: {detail_of(problem)}"
     if code_of(problem) in AGAIN:
-        return Transient(message, provider=PROVIDER, retry_after=VALIDATION_RETRY_SECONDS)
+        return ProofUnseen(message, provider=PROVIDER, retry_after=VALIDATION_RETRY_SECONDS)
     if code_of(problem) == "rateLimited":
-        return RateLimited(message, provider=PROVIDER, retry_after=VALIDATION_RETRY_SECONDS)
-    return Rejected(message, provider=PROVIDER)
+        limited = _limited(message, None)
+        return limited if limited.retry_after is not None else _limited(message, VALIDATION_RETRY_SECONDS)
+    return NotValidated(message, provider=PROVIDER)
 
 
 def translate(error: Exception, answer: requests.Response | None) -> ProviderError:

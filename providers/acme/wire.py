@@ -1,7 +1,8 @@
-"""The `acme` library as we use it: one session per issuance, each call in a thread, its errors in our own tree.
+"""The `acme` library as we use it: one session per conversation, each call in a thread, its errors in our own tree.
 
 What differs from the library's defaults, and why: the environment's REQUESTS_CA_BUNDLE and proxies are ignored (the
-bundle overrides `verify`), a rejected nonce is repeated more than once, waits are asynchronous and obey Retry-After.
+bundle overrides `verify`), a rejected nonce is repeated more than once, waits are asynchronous and obey Retry-After,
+and a 409 keeps its error document (the library drops it, and with it alreadyReplaced).
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import requests
-from acme import client, errors, messages
+from acme import client, messages
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from josepy.interfaces import JSONDeSerializable
 from josepy.jwa import ES256
 from josepy.jwk import JWK, JWKEC
 
+from providers.acme import accounts
 from providers.acme.problems import PROVIDER, code_of, translate, wait_of
 from providers.errors import InvalidInput, Transient
 
@@ -36,7 +39,7 @@ MAX_WAIT = 30.0  # a larger Retry-After while polling is not waited out in one g
 class Network(client.ClientNetwork):
     """Remembers the last answer, which the library's exceptions do not carry."""
 
-    def __init__(self, key: JWK, *, trust: str | bool, timeout: int) -> None:
+    def __init__(self, key: JWK | None, *, trust: str | bool, timeout: int) -> None:
         # The library hands `verify_ssl` on to requests, which takes a path as well.
         super().__init__(key, alg=ES256, verify_ssl=trust, user_agent=USER_AGENT, timeout=timeout)  # type: ignore[arg-type]
         self.session.trust_env = False
@@ -48,6 +51,13 @@ class Network(client.ClientNetwork):
         self.last = answer
         return answer
 
+    @classmethod
+    def _check_response(cls, response: requests.Response, content_type: str | None = None) -> requests.Response:
+        if response.status_code == requests.codes.conflict:
+            raise messages.Error.from_json(response.json())
+        checked: requests.Response = super()._check_response(response, content_type)
+        return checked
+
     def post(self, *args: Any, **kwargs: Any) -> requests.Response:
         for left in reversed(range(NONCE_TRIES)):
             try:
@@ -58,8 +68,41 @@ class Network(client.ClientNetwork):
         raise AssertionError("unreachable")
 
 
+class Body(JSONDeSerializable):
+    """A payload as it stands: for members the library's own messages lack."""
+
+    def __init__(self, content: Any) -> None:
+        self.content = content
+
+    def to_partial_json(self) -> Any:
+        return self.content
+
+    @classmethod
+    def from_json(cls, jobj: Any) -> Body:
+        return cls(jobj)
+
+
 class Session(client.ClientV2):
-    """Adds the two reads the library hides in its own, blocking loops."""
+    """Adds what the library hides in its own, blocking loops, and requests it has no message for."""
+
+    @property
+    def public_jwk(self) -> JWK:
+        if self.net.key is None:
+            raise AssertionError("this conversation has no account key")
+        key: JWK = self.net.key.public_key()
+        return key
+
+    def send(self, url: str, content: Any) -> requests.Response:
+        """A signed POST of a JSON value."""
+        return self._post(url, Body(content))
+
+    def authorization(self, uri: str) -> messages.AuthorizationResource:
+        return self._authzr_from_response(self._post_as_get(uri), uri=uri)
+
+    def alternates(self, uri: str) -> list[str]:
+        """Addresses of other chains for the certificate (RFC 8555 §7.4.2)."""
+        found: list[str] = self._get_links(self._post_as_get(uri), "alternate")
+        return found
 
     def order(self, uri: str) -> messages.Order:
         body: messages.Order = messages.Order.from_json(self._post_as_get(uri).json())
@@ -70,15 +113,39 @@ class Session(client.ClientV2):
 
 
 class Wire:
-    """Calls of one issuance, in order and never two at a time: nonces and `last` belong to one conversation."""
+    """Calls of one conversation, in order and never two at a time: nonces and `last` belong to it alone.
 
-    def __init__(self, account_key_pem: str, *, trust: str | bool, timeout: int = 30) -> None:
-        self.key = load_key(account_key_pem)
+    Without a key (None) it can only read what is public.
+    """
+
+    def __init__(self, account_key_pem: str | None, *, trust: str | bool, timeout: int = 30) -> None:
+        self.key = load_key(account_key_pem) if account_key_pem is not None else None
         self._network = Network(self.key, trust=trust, timeout=timeout)
         self._session: Session | None = None
 
+    async def __aenter__(self) -> Wire:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         self._network.session.close()
+
+    @property
+    def account_key(self) -> JWKEC:
+        if self.key is None:
+            raise AssertionError("this conversation has no account key")
+        return self.key
+
+    @property
+    def directory(self) -> messages.Directory:
+        return self.session.directory
+
+    @property
+    def last_status(self) -> int | None:
+        """Of the last answer; None where there was none."""
+        return self._network.last.status_code if self._network.last is not None else None
 
     @property
     def session(self) -> Session:
@@ -88,22 +155,19 @@ class Wire:
 
     async def open(self, directory_url: str) -> messages.Directory:
         directory = await self.call(client.ClientV2.get_directory, directory_url, self._network)
-        self._session = Session(directory, self._network)
+        self.resume(directory)
         return directory
 
-    async def account(self, email: str | None) -> str:
-        """The account of our key, made when the CA does not know it yet: one call for both (RFC 8555 §7.3)."""
-        wanted = messages.NewRegistration.from_data(email=email, terms_of_service_agreed=True)
+    def resume(self, directory: messages.Directory) -> None:
+        """Go on with a directory that was read before."""
+        self._session = Session(directory, self._network)
 
-        def find_or_make() -> str:
-            try:
-                made: messages.RegistrationResource = self.session.new_account(wanted)
-            except errors.ConflictError as known:
-                made = messages.RegistrationResource(uri=known.location, body=messages.Registration())
-            self._network.account = made
-            return str(made.uri)
+    async def account(self, email: str | None, external: accounts.ExternalAccount | None = None) -> str:
+        """The URL of our key's account, made when the CA does not know it yet."""
+        return await self.call(accounts.find_or_make, self.session, email, external)
 
-        return await self.call(find_or_make)
+    async def get(self, url: str) -> requests.Response:
+        return await self.call(self._network.get, url)
 
     async def call(self, function: Callable[..., T], *args: Any) -> T:
         try:

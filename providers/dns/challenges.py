@@ -1,6 +1,6 @@
 """DNS-01 challenges on PowerDNS: put the value there, wait until the whole zone tells it, take it away.
 
-Fits the protocol DnsSolver of providers/acme/client.py; neither file knows the other.
+Fits the protocol Solver of providers/acme/solvers.py; neither file knows the other.
 """
 
 from __future__ import annotations

@@ -31,6 +31,7 @@ from providers.errors import (
 )
 from providers.hosts import files
 from providers.hosts.files import FULL
+from providers.hosts.programs import Program
 from providers.hosts.redaction import Redactor
 from providers.hosts.target import HostTarget
 
@@ -105,14 +106,15 @@ class Host:
 
     async def __aenter__(self) -> Host:
         target, place = self.target, f"{self.target.user}@{self.target.address}:{self.target.port}"
+        pinned = asyncssh.import_public_key(target.host_key)
         try:
             self._connection = await asyncssh.connect(
                 target.address,
                 target.port,
                 username=target.user,
                 config=None,
-                known_hosts=([asyncssh.import_public_key(target.host_key)], [], []),
-                server_host_key_algs=["ssh-ed25519"],
+                known_hosts=([pinned], [], []),
+                server_host_key_algs=host_key_algorithms(pinned),
                 client_keys=[asyncssh.import_private_key(target.private_key)],
                 agent_path=None,
                 agent_forwarding=False,
@@ -137,7 +139,7 @@ class Host:
         except asyncssh.KeyExchangeFailed as error:
             # The only algorithm offered is the pinned key's: a host without such a key is another host.
             if "host key" in str(error).lower():
-                raise HostKeyMismatch(f"{place} offers no ed25519 host key; nothing was sent to it") from error
+                raise HostKeyMismatch(f"{place} offers no key of the pinned kind; nothing was sent to it") from error
             raise HostUnreachable(f"{place}: {error}") from error
         except asyncssh.PermissionDenied as error:
             raise Unauthorized(f"{place} does not accept this server's key") from error
@@ -195,6 +197,21 @@ class Host:
         if check and not result.ok:
             raise failure(argv, result)
         return result
+
+    @contextlib.asynccontextmanager
+    async def start(self, argv: Sequence[str]) -> AsyncIterator[Program]:
+        """A program whose streams the caller works, in bytes: for what is too big to keep, or is to stay running.
+
+        When the block is left the program loses its input and its outlet, so that it ends.
+        """
+        line = self._redact(shlex.join(argv))
+        await self._say("command", line)
+        try:
+            process = await self._open().create_process(shlex.join(argv), encoding=None)
+        except (OSError, asyncssh.Error) as error:
+            raise self._lost(line, error) from error
+        async with Program(process, argv, self._redact, lambda error: self._lost(line, error)) as program:
+            yield program
 
     async def _execute(
         self,
@@ -284,14 +301,19 @@ class Host:
             await files.replace(sftp, path, data, mode)
         return True
 
-    async def read(self, path: str) -> str | None:
-        """A text file, or None where there is none."""
+    async def content(self, path: str) -> bytes | None:
+        """A file as it is, or None where there is none."""
         async with self._sftp(f"reading {path}") as sftp:
             try:
-                return (await files.content(sftp, path)).decode("utf-8", "replace")
+                return await files.content(sftp, path)
             except asyncssh.SFTPNoSuchFile:
                 return None
         raise AssertionError("unreachable")
+
+    async def read(self, path: str) -> str | None:
+        """A text file, or None where there is none."""
+        found = await self.content(path)
+        return None if found is None else found.decode("utf-8", "replace")
 
     async def exists(self, path: str) -> bool:
         async with self._sftp(f"looking for {path}") as sftp:
@@ -301,6 +323,11 @@ class Host:
                 return False
             return True
         raise AssertionError("unreachable")
+
+
+def host_key_algorithms(pinned: asyncssh.SSHKey) -> list[str]:
+    """Those of the pinned key, so that a host cannot answer with another one. RSA signs with SHA-2 only (RFC 8332)."""
+    return ["rsa-sha2-512", "rsa-sha2-256"] if pinned.get_algorithm() == "ssh-rsa" else [pinned.get_algorithm()]
 
 
 def failure(argv: Sequence[str], result: CommandResult) -> ProviderError:

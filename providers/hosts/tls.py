@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
@@ -15,16 +17,20 @@ from providers.hosts.ssh import Host
 
 async def make_csr(host: Host, app: Application, say: Say) -> str:
     """A CSR for the application's name, by the key on the host, which is made on first use only. PEM."""
-    context = app.context
-    await host.run(commands.make_directories([context.tls_dir], mode="0700"), show="command")
-    if await host.exists(context.key_file):
+    return await request_by(host, app.context.key_file, [app.context.fqdn], say)
+
+
+async def request_by(host: Host, key_file: str, names: Sequence[str], say: Say) -> str:
+    """A CSR for the names, by a key of the host, which is made where there is none. PEM."""
+    await host.run(commands.make_directories([key_file.rpartition("/")[0]], mode="0700"), show="command")
+    if await host.exists(key_file):
         await say("TLS key: already present")
     else:
-        draft = f"{context.key_file}.new"
+        draft = f"{key_file}.new"
         await host.run(commands.make_key(draft), show="command")
-        await host.run(commands.rename(draft, context.key_file), show="command")
+        await host.run(commands.rename(draft, key_file), show="command")
         await say("TLS key made on the server; it never leaves it")
-    result = await host.run(commands.make_request(context.key_file, [context.fqdn]), show="command")
+    result = await host.run(commands.make_request(key_file, names), show="command")
     start = result.stdout.find("-----BEGIN CERTIFICATE REQUEST-----")
     if start < 0:
         raise CommandFailed("openssl printed no CSR", exit_status=result.exit_status, output=result.tail())
@@ -33,7 +39,11 @@ async def make_csr(host: Host, app: Application, say: Say) -> str:
 
 async def key_on_host(host: Host, app: Application) -> bytes:
     """The public half of the host's TLS key, as DER (SubjectPublicKeyInfo)."""
-    result = await host.run(commands.public_key(app.context.key_file), show="command")
+    return await public_half(host, app.context.key_file)
+
+
+async def public_half(host: Host, key_file: str) -> bytes:
+    result = await host.run(commands.public_key(key_file), show="command")
     return spki(result.stdout)
 
 

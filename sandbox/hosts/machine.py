@@ -26,7 +26,8 @@ from sandbox.lab.paths import Lab
 
 
 class MachineDriver:
-    """A HostDriver of real hosts. `image` is "bare", as a cloud ships it, or "baked" with the usual packages in it.
+    """A HostDriver of real hosts. `image` is "bare", as a cloud ships it, "baked" with Docker, nginx and
+    ufw in it, or "hosting" with nginx, PHP, Postfix, Dovecot and ufw.
 
     `disk_limit_mb` applies to hosts created while it is set: their disk is that small and can be filled.
     """
@@ -164,8 +165,8 @@ class MachineDriver:
         return self._records.get(name).number
 
     def _disk(self, name: str, image: ImageName) -> Disk:
-        layers = (self.lab.baked_layer, self.lab.base_rootfs) if image == "baked" else (self.lab.base_rootfs,)
-        return Disk(self._folder(name), layers)
+        above = {"bare": (), "baked": (self.lab.baked_layer,), "hosting": (self.lab.hosting_layer,)}[image]
+        return Disk(self._folder(name), (*above, self.lab.base_rootfs))
 
     async def _resume(self, name: str, record: Record) -> None:
         """Bring a host to where it was last told to be; one that switched itself off stays off."""

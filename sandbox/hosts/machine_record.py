@@ -12,7 +12,7 @@ from sandbox.hosts.driver import HostSpec, PowerState
 from sandbox.hosts.machine_tools import HostError, load, save
 from sandbox.hosts.network import FIRST_HOST, LAST_HOST
 
-ImageName = Literal["bare", "baked"]
+ImageName = Literal["bare", "baked", "hosting"]
 
 
 class Record(BaseModel):

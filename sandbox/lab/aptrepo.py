@@ -14,6 +14,17 @@ from sandbox.lab.tools import RecipeError, inside, overlay, run
 
 # What setting a host up needs ...
 SETUP_PACKAGES = ["docker.io", "docker-cli", "docker-compose", "iptables", "ufw", "nginx", "openssl"]
+# ... what a server of web sites and mailboxes needs ...
+HOSTING_PACKAGES = [
+    "nginx",
+    "php8.4-fpm",
+    "openssl",
+    "ufw",
+    "e2fsprogs",
+    "postfix",
+    "dovecot-imapd",
+    "dovecot-lmtpd",
+]
 # ... and what operators, agents and backups may ask for.
 MORE_PACKAGES = [
     "nftables",
@@ -43,7 +54,7 @@ def build_repository(target: Path, base: Path, sources: Sequence[str]) -> None:
         (tree / "etc/apt/sources.list").write_text("\n".join(sources) + "\n")
         inside(tree, ["apt-get", "update", "-q"])
         fetch = ["apt-get", "install", "-qq", "-y", "--download-only", "--no-install-recommends"]
-        inside(tree, [*fetch, *SETUP_PACKAGES, *MORE_PACKAGES])
+        inside(tree, [*fetch, *SETUP_PACKAGES, *HOSTING_PACKAGES, *MORE_PACKAGES])
         for package in (tree / "var/cache/apt/archives").glob("*.deb"):
             # A colon of an epoch is %3a on disk and would need quoting in every URL.
             shutil.copy(package, target / package.name.replace("%3a", "_"))

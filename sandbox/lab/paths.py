@@ -17,6 +17,7 @@ RECIPES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "base": (("rootfs.py",), ("authority",)),
     "apt": (("aptrepo.py",), ("base",)),
     "baked": (("rootfs.py", "aptrepo.py"), ("base", "apt")),
+    "hosting": (("rootfs.py", "aptrepo.py"), ("base", "apt")),
     "images": (("images.py", "layers.py", "registry.py", "apps/*"), ()),
     "pebble": (("pebble.py",), ()),
 }
@@ -71,6 +72,10 @@ class Lab:
     @property
     def baked_layer(self) -> Path:
         return self.part("baked")
+
+    @property
+    def hosting_layer(self) -> Path:
+        return self.part("hosting")
 
     @property
     def apt_repo(self) -> Path:

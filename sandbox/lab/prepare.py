@@ -22,6 +22,7 @@ SAID = {
     "base": "Debian 13 base image",
     "apt": "apt repository",
     "baked": "layer with the packages installed",
+    "hosting": "layer with web and mail packages installed",
     "images": "container images",
     "pebble": "ACME server",
 }
@@ -80,7 +81,9 @@ def _build(lab: Lab, part: str) -> None:
         elif part == "apt":
             aptrepo.build_repository(target, lab.base_rootfs, rootfs.debian_sources())
         elif part == "baked":
-            rootfs.build_baked(target, lab.base_rootfs, lab.apt_repo)
+            rootfs.build_layer(target, lab.base_rootfs, lab.apt_repo, aptrepo.SETUP_PACKAGES)
+        elif part == "hosting":
+            rootfs.build_layer(target, lab.base_rootfs, lab.apt_repo, aptrepo.HOSTING_PACKAGES)
         elif part == "images":
             images.build_images(target, scratch / "scratch")
         else:

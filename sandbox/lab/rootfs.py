@@ -1,4 +1,4 @@
-"""The disk image of the lab's hosts: a bare Debian 13 as a cloud ships it, and the usual packages baked in as a layer.
+"""The disk image of the lab's hosts: a bare Debian 13 as a cloud ships it, and layers with packages baked in.
 
 The bare tree holds nothing of Docker, nginx or ufw: installing them is the product's work. What is added to Debian
 here is only what a container needs to behave like a machine, and each addition says why.
@@ -7,9 +7,9 @@ here is only what a container needs to behave like a machine, and each addition 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
-from sandbox.lab.aptrepo import SETUP_PACKAGES
 from sandbox.lab.debian import KEYRING, mirror
 from sandbox.lab.tools import inside, overlay, run, write
 
@@ -48,6 +48,24 @@ ConditionPathExists=!/sys/fs/cgroup/cgroup.controllers
 [Service]
 Type=oneshot
 ExecStart=/bin/sh -c "for c in /sys/fs/cgroup/*/; do mount -o remount,bind,rw,nosuid,nodev,noexec $$c || true; done"
+
+[Install]
+WantedBy=sysinit.target
+"""
+
+# A container's /dev is its own and holds no loop devices, on which a machine mounts images of disks.
+LOOP_SHIM = """\
+[Unit]
+Description=Give this machine its loop devices
+DefaultDependencies=no
+Before=local-fs-pre.target
+Wants=local-fs-pre.target
+ConditionPathExists=!/dev/loop-control
+
+[Service]
+Type=oneshot
+ExecStart=/bin/mknod -m 600 /dev/loop-control c 10 237
+ExecStart=/bin/sh -c "for n in $$(seq 0 63); do mknod -m 660 /dev/loop$$n b 7 $$n || true; done"
 
 [Install]
 WantedBy=sysinit.target
@@ -107,13 +125,14 @@ def build_base(target: Path, authority: Path) -> None:
     shutil.copy(authority / "ca.pem", target / "usr/local/share/ca-certificates/slipway-lab.crt")
     inside(target, ["update-ca-certificates"])
     inside(target, ["systemctl", "mask", *MASKED])
-    inside(target, ["systemctl", "enable", "lab-cgroup-rw.service", "ssh.service"])
+    inside(target, ["systemctl", "enable", "lab-cgroup-rw.service", "lab-loop.service", "ssh.service"])
     _forget_identity(target)
 
 
 def _configure(tree: Path) -> None:
     etc = tree / "etc"
     write(etc / "systemd/system/lab-cgroup-rw.service", CGROUP_SHIM)
+    write(etc / "systemd/system/lab-loop.service", LOOP_SHIM)
     write(etc / "cloud/cloud.cfg.d/90-lab.cfg", CLOUD_CONFIG)
     write(etc / "ssh/sshd_config.d/10-lab.conf", SSHD)
     write(etc / "ssh/sshd_config.d/50-cloud-init.conf", CLOUD_INIT_SSHD, 0o600)
@@ -141,14 +160,14 @@ def _forget_identity(tree: Path) -> None:
     (tree / "var/cache/apt/archives/partial").mkdir(parents=True)
 
 
-def build_baked(target: Path, base: Path, repository: Path) -> None:
-    """The layer that setting a host up leaves behind, so that tests of what comes after need not wait for it."""
+def build_layer(target: Path, base: Path, repository: Path, packages: Sequence[str]) -> None:
+    """The layer that installing packages leaves behind, so that tests of what comes after need not wait for it."""
     with overlay([base], target) as tree:
         source = tree / "etc/apt/sources.list"
         source.write_text("deb [trusted=yes] file:/srv/apt ./\n")
         binds = {repository: "/srv/apt"}
         inside(tree, ["apt-get", "update", "-q"], binds=binds)
-        install = ["apt-get", "install", "-qq", "-y", "--no-install-recommends", *SETUP_PACKAGES]
+        install = ["apt-get", "install", "-qq", "-y", "--no-install-recommends", *packages]
         inside(tree, install, binds=binds)
         source.unlink()
         _forget_identity(tree)

@@ -1,5 +1,6 @@
 """`make record`: run every story on a dev server and keep its history; for workflows changed on purpose.
 
+`python -m tests.histories.record NAME …` keeps the others' histories as they are: old runs must go on beside new ones.
 It also writes down the fingerprints of the code that made them.
 """
 
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -28,11 +30,12 @@ from tests.workflows.world import World
 HERE = Path(__file__).parent
 
 
-async def record(client: Client, server: str) -> None:
+async def record(client: Client, server: str, names: list[str]) -> None:
     for path in HERE.glob("*.json"):
         if path.stem not in STORIES and path != fingerprints.FILE:
             path.unlink()
-    for name, story in STORIES.items():
+    for name in names:
+        story = STORIES[name]
         with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
             connection.execute(f"create database {name}")
         url = f"{server.replace('postgresql://', 'postgresql+psycopg://')}/{name}"
@@ -57,7 +60,7 @@ async def main() -> None:
     )  # fmt: skip
     with postgres.server() as server:
         async with env:
-            await record(env.client, server)
+            await record(env.client, server, sys.argv[1:] or list(STORIES))
     fingerprints.keep()
 
 

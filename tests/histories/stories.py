@@ -27,10 +27,11 @@ from domain.provisioning import (
     TerminationOrder,
 )
 from domain.servers import LookCall, PowerAction
-from domain.starting import action_start, look_start, mail_start, offers_start, termination_start
+from domain.starting import action_start, look_start, mail_start, offers_start, set_up_start, termination_start
 from domain.statuses import DeploymentType, StepState, Tier
 from tests.workflows.world import World, until_parked
 from workflows.accounts import AccountCheck
+from workflows.house_servers import SetUpServer
 from workflows.mails import SendMail
 from workflows.offers import ReadOffers
 from workflows.planning import Planning
@@ -319,6 +320,34 @@ async def account_checked(world: World, client: Client) -> WorkflowHandle[Any, A
         AccountCheck.run, call, id="account-check", task_queue=ids.RUNS_QUEUE))  # fmt: skip
 
 
+async def house_server_set_up(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    world.fail("check_house_server", "Unhealthy", times=1, final=False)
+    order = await world.house_server("web1.example.com")
+    return await ended(await client.start_workflow(SetUpServer.run, order, **set_up_start(order)))
+
+
+async def name_server_set_up(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    order = await world.house_server("ns1.example.com", "dns")
+    return await ended(await client.start_workflow(SetUpServer.run, order, **set_up_start(order)))
+
+
+async def house_server_parked(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    world.fail("await_house_ssh", "HostKeyMismatch")
+    order = await world.house_server("web2.example.com")
+    handle = await client.start_workflow(SetUpServer.run, order, **set_up_start(order))
+    await until_parked(handle, "await_house_ssh")
+    return handle
+
+
+async def house_server_given_up(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    world.fail("set_up_house_server", "InvalidInput")
+    order = await world.house_server("web3.example.com")
+    handle = await client.start_workflow(SetUpServer.run, order, **set_up_start(order))
+    await until_parked(handle, "set_up_house_server")
+    await handle.execute_update(SetUpServer.roll_back_run, RollbackRequest(reason="another system"))
+    return await ended(handle)
+
+
 STORIES: dict[str, Story] = {
     story.__name__: story
     for story in (
@@ -329,5 +358,6 @@ STORIES: dict[str, Story] = {
         planned, planned_on_existing, swept, inventory_swept, offers_read, account_checked,
         bare_server, bare_server_taken_back, bare_server_deleted, moved_elsewhere, action_done, action_failed,
         looked_at, mail_sent, mail_given_up,
+        house_server_set_up, name_server_set_up, house_server_parked, house_server_given_up,
     )
 }  # fmt: skip

@@ -90,7 +90,8 @@ class TestCache:
     def test_an_absent_cache_is_one_clear_sentence(self, tmp_path: Path) -> None:
         (line,) = [line for line in missing(Lab(tmp_path)) if str(tmp_path) in line]
         assert line == (
-            f"{tmp_path} lacks authority, base, apt, baked, images, pebble: run `python -m sandbox.lab prepare`."
+            f"{tmp_path} lacks authority, base, apt, baked, hosting, images, pebble: "
+            "run `python -m sandbox.lab prepare`."
         )
 
     def test_what_a_machine_cannot_do_is_said(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +112,7 @@ class TestCache:
         after = {part: paths.version(part) for part in paths.RECIPES}
         monkeypatch.undo()
         paths.version.cache_clear()
-        assert {part for part in before if before[part] != after[part]} == {"base", "apt", "baked"}
+        assert {part for part in before if before[part] != after[part]} == {"base", "apt", "baked", "hosting"}
 
 
 class TestLayer:

@@ -9,12 +9,23 @@ from temporalio.testing import WorkflowEnvironment
 
 from db.keyring import KeyRing
 from db.session import Database
+from tests.workflows.house import HouseWorld
 from tests.workflows.world import World
 
 
 @pytest.fixture
 async def world(temporal_env: WorkflowEnvironment, db: Database, keys: KeyRing) -> AsyncIterator[World]:
     made = World(db, keys)
+    async with contextlib.AsyncExitStack() as stack:
+        for worker in made.workers(temporal_env.client):
+            await stack.enter_async_context(worker)
+        yield made
+
+
+@pytest.fixture
+async def house(temporal_env: WorkflowEnvironment, db: Database, keys: KeyRing) -> AsyncIterator[HouseWorld]:
+    made = HouseWorld(db, keys)
+    await made.retire_servers()
     async with contextlib.AsyncExitStack() as stack:
         for worker in made.workers(temporal_env.client):
             await stack.enter_async_context(worker)

@@ -1,0 +1,103 @@
+"""The states of what is sold and delivered, as they are stored and shown (R269–R274); values the sources leave unnamed
+are named here."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+
+
+class OrderStatus(StrEnum):
+    PAID = "PAID"
+    FULFILLED = "FULFILLED"
+    REFUNDING = "REFUNDING"
+    REFUNDED = "REFUNDED"
+    CANCELLED = "CANCELLED"  # taken back, and nothing was to be refunded
+
+
+class OrderSource(StrEnum):
+    MARKETING = "marketing"
+    STRIPE = "stripe"
+    PORTAL = "portal"
+
+
+class SubscriptionStatus(StrEnum):
+    INACTIVE = "INACTIVE"
+    ACTIVE = "ACTIVE"
+    PAST_DUE = "PAST_DUE"  # a payment failed; everything works until the grace is over
+    SUSPENDED = "SUSPENDED"
+    TERMINATED = "TERMINATED"
+
+
+class ServiceStatus(StrEnum):
+    """Of a hosting account, a mailbox, a zone. A domain is RESERVED between PENDING and ACTIVE."""
+
+    PENDING = "PENDING"
+    ACTIVE = "ACTIVE"
+    SUSPENDED = "SUSPENDED"
+    REMOVED = "REMOVED"
+
+
+class DomainStatus(StrEnum):
+    PENDING = "PENDING"
+    RESERVED = "RESERVED"
+    ACTIVE = "ACTIVE"
+    SUSPENDED = "SUSPENDED"
+    REMOVED = "REMOVED"
+
+
+class ServerType(StrEnum):
+    WEB = "web"
+    MAIL = "mail"
+    DNS = "dns"
+
+
+class ServerStatus(StrEnum):
+    PENDING = "PENDING"
+    ACTIVE = "ACTIVE"
+    DRAINING = "DRAINING"
+    REMOVED = "REMOVED"
+
+
+class JobType(StrEnum):
+    FULFIL_ORDER = "FULFIL_ORDER"
+    PROVISION_DNS = "PROVISION_DNS"
+    PROVISION_HOSTING = "PROVISION_HOSTING"
+    PROVISION_MAIL = "PROVISION_MAIL"
+    SUSPEND = "SUSPEND"
+    RESUME = "RESUME"
+    CHANGE_LIMITS = "CHANGE_LIMITS"
+    TERMINATE = "TERMINATE"
+    REFUND = "REFUND"
+    SET_UP_SERVER = "SET_UP_SERVER"
+
+
+PARTS = (JobType.PROVISION_DNS, JobType.PROVISION_HOSTING, JobType.PROVISION_MAIL)  # of every order (R238)
+
+
+class JobStatus(StrEnum):
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    WAITING = "WAITING"  # for an operator
+    SUCCESS = "SUCCESS"
+    FAILED = "FAILED"  # taken back, with proof
+    CANCELLED = "CANCELLED"
+
+
+class RefundStatus(StrEnum):
+    PENDING = "PENDING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+
+
+class EventOutcome(StrEnum):
+    """What came of a payment service's message."""
+
+    DONE = "done"
+    IGNORED = "ignored"
+    CASE = "case"  # money, and no order could be made for it: an operator must look
+
+
+GRACE = timedelta(days=7)  # from the failed payment to the suspension
+KEPT_SUSPENDED = timedelta(days=30)  # from the suspension to the end
+KEPT_LAST_BACKUP = timedelta(days=90)

@@ -1,0 +1,91 @@
+"""HTTPS of an account: a key that never leaves the server, HTTP-01 answers, and the certificate that came back."""
+
+from __future__ import annotations
+
+import re
+
+from cryptography import x509
+
+from providers.errors import InvalidInput, NotFound
+from providers.hosting import sites
+from providers.hosting.account import CHALLENGES, Account
+from providers.hosting.locks import exclusive
+from providers.hosting.ownership import require_user
+from providers.hosts import commands as general
+from providers.hosts.packages import Say
+from providers.hosts.ssh import Host
+from providers.hosts.tls import public_half, request_by, spki_of_certificate
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,128}")  # base64url (RFC 8555, 8.3)
+
+
+async def make_csr(host: Host, account: Account, say: Say) -> str:
+    """A CSR for all names of the account, PEM; the key is made on first use and stays on the host."""
+    async with exclusive(host):
+        await require_user(host, account)
+        return await request_by(host, account.key_file, account.domains, say)
+
+
+async def publish_challenge(host: Host, token: str, key_authorization: str) -> None:
+    """Answer an HTTP-01 challenge at every name of the server (RFC 8555, 8.3). Tokens are the CA's and not secret."""
+    await host.put(_challenge(token), key_authorization, mode=0o644)
+
+
+async def withdraw_challenge(host: Host, token: str) -> None:
+    await host.run(general.remove_file(_challenge(token)), show="command")
+
+
+def _challenge(token: str) -> str:
+    if not _TOKEN.fullmatch(token):
+        raise InvalidInput("the challenge's token is no base64url", field="token")
+    return f"{CHALLENGES}/.well-known/acme-challenge/{token}"
+
+
+async def install_certificate(host: Host, account: Account, chain_pem: str, say: Say) -> bool:
+    """Serve HTTPS with the chain (leaf first, PEM) and send visitors there. Whether anything changed.
+
+    InvalidInput when the leaf is for another key or lacks a name, CommandFailed when nginx refuses: then the former
+    chain is in place and served.
+    """
+    try:
+        leaf = x509.load_pem_x509_certificate(chain_pem.encode())
+    except ValueError as error:
+        raise InvalidInput("the certificate is not readable", field="chain") from error
+    if missing := [name for name in account.domains if not covers(leaf, name)]:
+        raise InvalidInput(f"the certificate is not for {', '.join(missing)}", field="chain")
+    async with exclusive(host):
+        await require_user(host, account)
+        if not await host.exists(account.key_file):
+            raise NotFound(f"the account {account.account_id} has no TLS key on this server yet")
+        if spki_of_certificate(leaf) != await public_half(host, account.key_file):
+            raise InvalidInput("the certificate was issued for another key than the one on the server", field="chain")
+        before = await host.read(account.chain_file)
+        changed = await host.put(account.chain_file, chain_pem, mode=0o600)
+        try:
+            changed |= await sites.apply(host, account)
+        except Exception:
+            await _restore(host, account, before)
+            raise
+        await sites.confirm(host, account)
+    until = leaf.not_valid_after_utc.strftime("%Y-%m-%d")
+    await say(
+        f"https://{account.domains[0]}, certificate valid until {until}" + ("" if changed else ": already present")
+    )
+    return changed
+
+
+async def _restore(host: Host, account: Account, before: str | None) -> None:
+    if before is None:
+        await host.run(general.remove_file(account.chain_file), show="command")
+    else:
+        await host.put(account.chain_file, before, mode=0o600)
+
+
+def covers(leaf: x509.Certificate, name: str) -> bool:
+    """Whether the certificate names it, or the wildcard one label above it (RFC 6125, 6.4.3)."""
+    try:
+        san = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return False
+    names = {known.lower() for known in san.get_values_for_type(x509.DNSName)}
+    return name in names or f"*.{name.partition('.')[2]}" in names

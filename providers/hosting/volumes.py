@@ -1,0 +1,127 @@
+"""An account's quota: an ext4 file system of its own in a sparse file, mounted at the account's folder.
+
+Why not quotas of users or projects: they need kernel support, a file system made or mounted for them, and count by
+owner or inherited id; an overlay, many clouds' images and XFS differ in all three, and turning them on needs the root
+file system's downtime. A volume works wherever a loop device does, and is a harder wall as well: writes end with
+ENOSPC whoever makes them, the number of files is limited too, no hard link leads into another account, and nothing
+in it is executed, a device, or set-uid. The price: growing takes the site away for about a second, and a volume is not
+made smaller (move the account's back-up into a new one).
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from providers.errors import CommandFailed, InvalidInput, Transient
+from providers.hosting import commands
+from providers.hosting.account import Account
+from providers.hosting.ownership import read_ours
+from providers.hosts import commands as general
+from providers.hosts.packages import Say
+from providers.hosts.ssh import Host
+
+MAKE_SECONDS = 600
+BUSY_TRIES = 20
+
+
+def image_mb(quota_mb: int) -> int:
+    """Size of the file in which `quota_mb` can be stored: inodes take 3 %, journal and bitmaps some megabytes."""
+    return quota_mb + quota_mb // 20 + 8
+
+
+def mount_unit(account: Account) -> str:
+    """A systemd mount unit: the volume is back before the web server after a reboot, and one bad volume stops no boot."""
+    return f"""\
+# {account.mark}
+[Unit]
+Description=Web site {account.system_user}
+Before=nginx.service
+
+[Mount]
+What={account.volume}
+Where={account.home}
+Type=ext4
+Options=loop,nosuid,nodev,noexec,errors=remount-ro
+
+[Install]
+WantedBy=local-fs.target
+"""
+
+
+async def ensure_volume(host: Host, account: Account, say: Say) -> bool:
+    """The account's volume is made, of its size, and mounted now and at each boot. Whether anything changed.
+
+    The caller holds the host's lock. InvalidInput (quota_mb) when it would have to become smaller.
+    """
+    size_file = f"{account.state}/quota_mb"
+    said = (await host.read(size_file) or "").strip()
+    size = int(said) if said.isdigit() else 0
+    if size > account.quota_mb:
+        raise InvalidInput(
+            f"the volume holds {size} MB and cannot be made smaller; restore a back-up into a new account",
+            field="quota_mb",
+        )
+    changed = size != account.quota_mb
+    if not await host.exists(account.volume):
+        await _make(host, account, say)
+        changed = True
+    elif changed:
+        await _grow(host, account, say)
+    await host.put(size_file, f"{account.quota_mb}\n", mode=0o600)
+    changed |= await _mount(host, account)
+    await say(f"Volume of {account.quota_mb} MB: {'mounted' if changed else 'already present'}")
+    return changed
+
+
+async def _make(host: Host, account: Account, say: Say) -> None:
+    draft = f"{account.volume}.new"
+    await host.run(general.remove_file(draft), show="command")
+    await host.run(commands.set_size(draft, image_mb(account.quota_mb)), show="command")
+    await host.run(commands.make_file_system(draft), timeout=MAKE_SECONDS, show="command")
+    await host.run(general.rename(draft, account.volume), show="command")
+    await say(f"Volume made: {account.volume}")
+
+
+async def _grow(host: Host, account: Account, say: Say) -> None:
+    """Off line: kernels refuse to grow a mounted file system to a container's root. A repeat mends a half-grown one."""
+    await unmount(host, account)
+    check = await host.run(commands.check_file_system(account.volume), check=False, timeout=MAKE_SECONDS)
+    if check.exit_status not in (0, 1):
+        raise CommandFailed(f"the volume {account.volume} is damaged:\n{check.tail()}", exit_status=check.exit_status)
+    await host.run(commands.set_size(account.volume, image_mb(account.quota_mb)), show="command")
+    await host.run(commands.grow_file_system(account.volume), timeout=MAKE_SECONDS)
+    await say(f"Volume grown to {account.quota_mb} MB")
+
+
+async def _mount(host: Host, account: Account) -> bool:
+    await read_ours(host, account.mount_file, account)
+    written = await host.put(account.mount_file, mount_unit(account), mode=0o644)
+    if not written and await is_mounted(host, account):
+        return False
+    if written:
+        await host.run(general.reload_units(), show="command")
+    if not await is_mounted(host, account):
+        # The bare mount point is root's: without the volume nobody can write past the quota.
+        await host.run(general.make_directories([account.home], mode="0711"), show="command")
+    await host.run(general.enable_units([account.mount_unit]), show="command")
+    if not await is_mounted(host, account):
+        raise Transient(f"{account.home} is not mounted although its unit was started")
+    return True
+
+
+async def is_mounted(host: Host, account: Account) -> bool:
+    return (await host.run(commands.mounted(account.home), check=False, show="command")).ok
+
+
+async def unmount(host: Host, account: Account) -> None:
+    """End whatever of the customer's runs and take the volume away; Transient when something keeps it busy."""
+    for _ in range(BUSY_TRIES):
+        if not await is_mounted(host, account):
+            return
+        await host.run(commands.end_processes(account.system_user), check=False, show="command")
+        await host.run(commands.stop_units([account.mount_unit]), check=False, show="command")
+        if not await is_mounted(host, account):
+            return
+        # A download that nginx is in the middle of, or a PHP process born a moment ago.
+        await asyncio.sleep(0.25)
+    raise Transient(f"{account.home} is still in use and cannot be unmounted")
