@@ -130,6 +130,12 @@ class Settings(BaseSettings):
     acme_ca_file: Path | None = None  # trust for the CA's own API (Pebble)
     tls_trust_file: Path | None = None  # roots the outside probe trusts; empty means the system's
 
+    # ---- paid orders. Of each secret several, separated by commas, may hold at once: that is how one is replaced.
+    marketing_webhook_secret: SecretStr | None = None  # R044: what the marketing site sends as x-internal-key
+    stripe_webhook_secret: SecretStr | None = None
+    stripe_api_key: SecretStr | None = None
+    stripe_api_url: str = "https://api.stripe.com"
+
     # ---- mail that goes out
     smtp_host: str | None = None  # without one mails wait for an hour, and then say so on their rows
     smtp_port: int = 587
@@ -151,6 +157,13 @@ class Settings(BaseSettings):
     def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value()) < 32:
             raise ValueError("JWT_SECRET must have at least 32 characters")
+        return value
+
+    @field_validator("marketing_webhook_secret")
+    @classmethod
+    def _not_guessable(cls, value: SecretStr | None) -> SecretStr | None:
+        if any(len(one.get_secret_value()) < 16 for one in each(value)):
+            raise ValueError("each of MARKETING_WEBHOOK_SECRET must have at least 16 characters")
         return value
 
     @model_validator(mode="after")
@@ -203,6 +216,12 @@ class Settings(BaseSettings):
     @property
     def portal_url(self) -> str:
         return self.public_url or f"http://{self.host}:{self.port}"
+
+
+def each(value: SecretStr | None) -> list[SecretStr]:
+    """The secrets of a list that is separated by commas; blanks around them are not part of them."""
+    parts = value.get_secret_value().split(",") if value is not None else []
+    return [SecretStr(part.strip()) for part in parts if part.strip()]
 
 
 @lru_cache(maxsize=1)

@@ -23,6 +23,7 @@ from db.queries.delivery import SubscriptionMissing
 from db.queries.house_servers import ServerMissing
 from db.queries.runs import DeploymentMissing
 from db.secrets import SecretMissing
+from domain.dns_names import InvalidDns
 from domain.errors import FINAL_TROUBLES, Trouble, clip
 from providers.errors import NotReady, ProviderError, Transient
 
@@ -53,6 +54,9 @@ def mapped(call: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
             if isinstance(error, Transient):
                 activity.logger.info("%s: %s", error.trouble, error.message)
             raise to_failure(error) from None
+        except InvalidDns as error:
+            raise ApplicationError(clip(str(error)), {"field": error.field}, type=Trouble.INVALID_INPUT,
+                                   non_retryable=True) from None  # fmt: skip
         except (DeploymentMissing, KeyRingError, SecretMissing, ServerMissing, SubscriptionMissing) as error:
             raise ApplicationError(clip(str(error)), type=Trouble.MISSING_SETTING, non_retryable=True) from None
 

@@ -13,9 +13,16 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from activities._context import Deps
 from activities._errors import mapped
 from db.models import Deployment
-from db.queries import mails, servers, set_ups
+from db.queries import jobs, mails, orders, servers, set_ups
 from db.queries.ordering import mark_started, order_of
-from domain.starting import action_start, mail_start, provisioning_start, set_up_start
+from domain.starting import (
+    action_start,
+    change_start,
+    fulfilment_start,
+    mail_start,
+    provisioning_start,
+    set_up_start,
+)
 
 GRACE = timedelta(seconds=20)  # the front door starts its own row within moments
 BATCH = 100
@@ -44,14 +51,42 @@ class SweepActivities:
                     .limit(BATCH)
                 )
             ).scalars()
-            orders = [order_of(row, self._deps.config.policy) for row in rows]
+            instances = [order_of(row, self._deps.config.policy) for row in rows]
         client = activity.client()
-        for order in orders:
+        for order in instances:
             with contextlib.suppress(WorkflowAlreadyStartedError):
                 await client.start_workflow("Provisioning", order, **provisioning_start(order))
             async with self._deps.db.begin() as session:
                 await mark_started(session, uuid.UUID(order.deployment_id))
-        return len(orders) + await self._start_actions() + await self._start_mails() + await self._start_set_ups()
+        return (
+            len(instances)
+            + await self._start_paid_orders()
+            + await self._start_changes()
+            + await self._start_actions()
+            + await self._start_mails()
+            + await self._start_set_ups()
+        )
+
+    async def _start_paid_orders(self) -> int:
+        async with self._deps.db.begin() as session:
+            found = await orders.unstarted(session, datetime.now(UTC) - GRACE, BATCH, self._deps.config.policy)
+        for order in found:
+            with contextlib.suppress(WorkflowAlreadyStartedError):
+                await activity.client().start_workflow("Fulfilment", order, **fulfilment_start(order))
+            async with self._deps.db.begin() as session:
+                await orders.mark_started(session, order)
+        return len(found)
+
+    async def _start_changes(self) -> int:
+        async with self._deps.db.begin() as session:
+            found = await jobs.unstarted_changes(
+                session, datetime.now(UTC) - GRACE, BATCH, self._deps.config.policy)  # fmt: skip
+        for change in found:
+            with contextlib.suppress(WorkflowAlreadyStartedError):
+                await activity.client().start_workflow("SubscriptionChange", change, **change_start(change))
+            async with self._deps.db.begin() as session:
+                await jobs.started(session, uuid.UUID(change.job_id))
+        return len(found)
 
     async def _start_actions(self) -> int:
         async with self._deps.db.begin() as session:

@@ -14,7 +14,7 @@ from activities._log import Lines
 from activities.names import await_spread, evidence_of_absence, name_servers
 from db.queries import delivery, zone_rows
 from db.queries.delivery import Delivery
-from domain.dns_records import RecordInput, RecordSet, normal_set
+from domain.dns_records import MIN_TTL, RecordInput, RecordSet, normal_set
 from domain.fulfilment import JobCall
 from domain.journal import SubjectKind
 from domain.provisioning import Absence
@@ -136,7 +136,7 @@ class ZoneActivities:
 
     def _sets(self, held: Delivery) -> list[RecordSet]:
         address = held.site[1].ip_address
-        kind, ttl = "AAAA" if ":" in address else "A", self._deps.config.dns_ttl
+        kind, ttl = "AAAA" if ":" in address else "A", max(MIN_TTL, self._deps.config.dns_ttl)
         zone = held.zone.zone_name if held.zone is not None else held.name
         given = [RecordInput(name=f"{name}.", type=kind, values=(address,), ttl=ttl) for name in held.names]
         if held.mail is not None and held.mailbox is not None and held.mailbox.status != ServiceStatus.REMOVED:

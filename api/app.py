@@ -26,6 +26,7 @@ from temporalio.client import Client
 import temporal as engine
 from api import (
     aliases,
+    api_keys,
     attention,
     audit,
     auth,
@@ -40,8 +41,10 @@ from api import (
     inventory,
     offers,
     options,
+    orders,
     pages,
     password_reset,
+    payments,
     plans,
     products,
     providers,
@@ -103,8 +106,8 @@ def create_app(
     app.state.services = held
     errors.install(app)
     for module in (auth, password_reset, create_instance, instances, events, credentials, commands, servers, plans,
-                   offers, vps, attention, inventory, providers, products, house_servers, users, audit, options, health,
-                   pages):  # fmt: skip
+                   offers, vps, attention, inventory, providers, products, house_servers, api_keys, users, audit,
+                   orders, payments, options, health, pages):  # fmt: skip
         app.include_router(module.router)
     app.include_router(aliases.router_for([auth.router, users.router, audit.router]))
     app.mount("/assets/docs", StaticFiles(directory=pages.API_STATIC), name="docs-assets")

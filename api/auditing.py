@@ -7,15 +7,15 @@ from contextlib import asynccontextmanager
 
 from starlette.requests import Request
 
-from api.deps import actor
+from api.deps import Caller, actor
 from api.errors import ApiError
-from api.services import Principal, Services
+from api.services import Services
 from db.queries import audit
 
 
 @asynccontextmanager
 async def audited(
-    held: Services, request: Request, principal: Principal, action: str, target: tuple[str, str], **details: object
+    held: Services, request: Request, principal: Caller, action: str, target: tuple[str, str], **details: object
 ) -> AsyncIterator[None]:
     """`target`: what kind of thing, and its id."""
     outcome = "ok"

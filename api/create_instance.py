@@ -17,14 +17,14 @@ from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.deps import Held, IdempotencyKey, Operator, actor
+from api.deps import Caller, Held, IdempotencyKey, Orderer, actor
 from api.envelope import reply
 from api.errors import ApiError
 from api.examples import CREATE_REQUEST, CREATED, taking
 from api.idempotency import REPLAYED, claimed
 from api.provider_accounts import account_for
 from api.schemas import CreateInstance
-from api.services import Principal, Services
+from api.services import Services
 from api.starting import plan, start_ordered
 from db.models import Deployment, Organization
 from db.queries import audit, ordering
@@ -52,7 +52,7 @@ _MESSAGES = {
 async def create_instance(
     request: Request,
     asked: CreateInstance,
-    principal: Operator,
+    principal: Orderer,
     held: Held,
     key: IdempotencyKey,
     dry_run: Annotated[bool, Query(description="Show what would happen; write and order nothing")] = False,
@@ -136,7 +136,7 @@ async def _inputs(session: AsyncSession, asked: CreateInstance) -> RunInputs:
 
 
 async def _deployment(
-    session: AsyncSession, held: Services, asked: CreateInstance, organization: Organization, principal: Principal
+    session: AsyncSession, held: Services, asked: CreateInstance, organization: Organization, principal: Caller
 ) -> Deployment:
     settings = held.settings
     made = await ordering.insert_deployment(

@@ -1,6 +1,7 @@
 """Who is asking, and may they: the dependencies every route begins with.
 
-Order: the token, the caller's bucket (X15), the duty to change a first password, the role.
+Order: the token, the caller's bucket (X15), the duty to change a first password, the role. A machine's key stands for
+no person: it passes where a route names a scope, and the key holds it.
 """
 
 from __future__ import annotations
@@ -10,20 +11,25 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import Depends, Header
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 from starlette.requests import HTTPConnection, Request
 
 from api.envelope import request_id
 from api.errors import ApiError
+from api.machines import HEADER, Machine, key_in, machine_of
 from api.ratelimit import Taken
 from api.security import TokenRefused
 from api.services import Principal, Services, services
 from db.queries.audit import Actor
 from db.queries.users import principal_row
+from domain.api_keys import Scope
 from domain.errors import ErrorCode
 from domain.statuses import Role
 
 bearer = HTTPBearer(auto_error=False, description="The access_token of POST /api/auth/login")
+api_key = APIKeyHeader(name=HEADER, auto_error=False, description="A machine's key; as a bearer token it is taken too")
+
+Caller = Principal | Machine
 
 OPERATORS = frozenset({Role.ADMINISTRATOR, Role.OPERATOR})
 STAFF = OPERATORS | {Role.BILLING, Role.SUPPORT}
@@ -33,7 +39,7 @@ def client_ip(connection: HTTPConnection) -> str:
     return connection.client.host if connection.client else "unknown"
 
 
-def actor(request: Request, principal: Principal) -> Actor:
+def actor(request: Request, principal: Caller) -> Actor:
     return Actor(principal.username, principal.role, request_id(request), client_ip(request))
 
 
@@ -95,6 +101,7 @@ async def signed_in(
     request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 ) -> Principal:
     """Anybody with a living session, also one who must change the password first."""
+    await people_only(request)
     if given is None:
         raise unauthenticated(request, "Sign in first: send the access token as Authorization: Bearer …")
     principal = await principal_of(request, given.credentials)
@@ -102,7 +109,7 @@ async def signed_in(
     return principal
 
 
-def charge_principal(request: HTTPConnection, principal: Principal) -> None:
+def charge_principal(request: HTTPConnection, principal: Caller) -> None:
     """Reads have a bucket of their own, wide enough for a page that polls every 5 seconds (R314, X15)."""
     settings = services(request).settings
     if request.scope["method"] in ("GET", "HEAD"):
@@ -135,6 +142,56 @@ def requires(roles: frozenset[Role]) -> Callable[..., Awaitable[Principal]]:
         return principal
 
     return check
+
+
+async def machine_at(request: HTTPConnection) -> Machine | None:
+    """The machine whose key was sent; None where none was. 401 for one that is not, or no longer, good."""
+    key = key_in(request.headers)
+    if key is None:
+        return None
+    machine = await machine_of(services(request).db, key)
+    if machine is None:
+        raise unauthenticated(request, "The API key is not valid, has expired or was revoked.")
+    charge_principal(request, machine)
+    return machine
+
+
+async def people_only(request: HTTPConnection) -> None:
+    if await machine_at(request) is not None:
+        raise ApiError(ErrorCode.FORBIDDEN, "This is for people who sign in; no scope of an API key opens it.")
+
+
+def keyed(scope: Scope) -> Callable[..., Awaitable[Machine | None]]:
+    """For routes that know callers of other kinds, too: None where no key was sent. 403 names the scope it lacks."""
+
+    async def check(request: Request, sent: Annotated[str | None, Depends(api_key)] = None) -> Machine | None:
+        machine = await machine_at(request)
+        if machine is not None and scope not in machine.scopes:
+            raise ApiError(ErrorCode.FORBIDDEN, f"This API key lacks the scope {scope}.")
+        return machine
+
+    return check
+
+
+def either(roles: frozenset[Role], scope: Scope) -> Callable[..., Awaitable[Caller]]:
+    """A person with one of the roles, or a machine whose key holds the scope."""
+
+    by_key = Depends(keyed(scope))  # not in the annotation: it is evaluated where `scope` is not known
+
+    async def check(
+        request: Request,
+        given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+        machine: Machine | None = by_key,
+    ) -> Caller:
+        return machine or await requires(roles)(await member(request, await signed_in(request, given)))
+
+    return check
+
+
+def orders_for(machine: Machine, tenant_id: uuid.UUID) -> None:
+    """403 where the key is bound to another tenant."""
+    if machine.tenant_id not in (None, tenant_id):
+        raise ApiError(ErrorCode.FORBIDDEN, "This API key may order for its own tenant only.")
 
 
 async def idempotency_key(
@@ -170,4 +227,9 @@ Member = Annotated[Principal, Depends(member)]
 Staff = Annotated[Principal, Depends(requires(STAFF))]
 Operator = Annotated[Principal, Depends(requires(OPERATORS))]
 Administrator = Annotated[Principal, Depends(requires(frozenset({Role.ADMINISTRATOR})))]
+# Of POST /api/orders: a machine, or None where the caller proves itself otherwise.
+OrderMachine = Annotated[Machine | None, Depends(keyed(Scope.ORDERS_WRITE))]
+Orderer = Annotated[Caller, Depends(either(OPERATORS, Scope.INSTANCES_WRITE))]
+InstanceReader = Annotated[Caller, Depends(either(frozenset(Role), Scope.INSTANCES_READ))]
+ServerReader = Annotated[Caller, Depends(either(OPERATORS, Scope.SERVERS_READ))]
 IdempotencyKey = Annotated[str | None, Depends(idempotency_key)]

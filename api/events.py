@@ -15,7 +15,7 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from api.deps import Held, charge_principal, principal_of, settled, unauthenticated
+from api.deps import Held, charge_principal, people_only, principal_of, settled, unauthenticated
 from api.envelope import written
 from api.errors import ApiError
 from api.instances import visible_row
@@ -47,6 +47,7 @@ async def events(
     access_token: Annotated[str | None, Query(description="For EventSource, which can send no header")] = None,
 ) -> Response:
     """Goes on until the run is over (event `end`), the session ends, or the client leaves."""
+    await people_only(request)
     header = request.headers.get("authorization", "").partition(" ")
     token = header[2].strip() if header[0].lower() == "bearer" else access_token
     if not token:

@@ -10,6 +10,8 @@ from api.errors import ApiError, error_response
 from domain.errors import ErrorCode
 
 MAX_BODY_BYTES = 64 * 1024
+# A payment service's message holds whole objects of theirs, with every line of an invoice.
+LARGER = {"/api/webhooks/stripe": 1024 * 1024}
 
 
 class _TooLarge(Exception):
@@ -26,7 +28,8 @@ class BodyGuard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        refusal = self._refusal(headers)
+        limit = max(self._limit, LARGER.get(scope["path"], 0))
+        refusal = self._refusal(headers, limit)
         if refusal is not None:
             await error_response(HTTPConnection(scope), refusal)(scope, receive, send)
             return
@@ -37,7 +40,7 @@ class BodyGuard:
             nonlocal seen
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen > self._limit:
+            if seen > limit:
                 raise _TooLarge
             return message
 
@@ -45,20 +48,20 @@ class BodyGuard:
             nonlocal begun
             begun = True
             # FastAPI answers 400 to whatever stops it from reading a body; the true reason is ours.
-            if seen <= self._limit:
+            if seen <= limit:
                 await send(message)
 
         try:
             await self._app(scope, counted, watched)
         except _TooLarge:
             begun = True
-        if begun and seen > self._limit:
-            await error_response(HTTPConnection(scope), self._too_large())(scope, receive, send)
+        if begun and seen > limit:
+            await error_response(HTTPConnection(scope), self._too_large(limit))(scope, receive, send)
 
-    def _refusal(self, headers: Headers) -> ApiError | None:
+    def _refusal(self, headers: Headers, limit: int) -> ApiError | None:
         length = headers.get("content-length", "")
-        if length.isdigit() and int(length) > self._limit:
-            return self._too_large()
+        if length.isdigit() and int(length) > limit:
+            return self._too_large(limit)
         if length in ("", "0") and "transfer-encoding" not in headers:
             return None
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -68,5 +71,5 @@ class BodyGuard:
                 field="Content-Type")  # fmt: skip
         return None
 
-    def _too_large(self) -> ApiError:
-        return ApiError(ErrorCode.VALIDATION_ERROR, f"The body is larger than {self._limit // 1024} KiB.", status=413)
+    def _too_large(self, limit: int) -> ApiError:
+        return ApiError(ErrorCode.VALIDATION_ERROR, f"The body is larger than {limit // 1024} KiB.", status=413)

@@ -6,15 +6,19 @@ import ipaddress
 import secrets
 import time
 from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from prometheus_client import CONTENT_TYPE_LATEST
+from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.deps import Held
+from api.deps import Held, keyed
 from api.envelope import reply
 from api.errors import ApiError
+from api.machines import Machine
+from domain.api_keys import Scope
 from domain.errors import ErrorCode
 
 router = APIRouter(tags=["health"])
@@ -56,9 +60,17 @@ async def health(request: Request, held: Held) -> Response:
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
-async def metrics(request: Request, held: Held) -> Response:
-    """With METRICS_TOKEN set: for who sends it as Bearer. Without: for this machine only."""
-    token = held.settings.metrics_token
+async def metrics(
+    request: Request, held: Held, machine: Annotated[Machine | None, Depends(keyed(Scope.METRICS_READ))]
+) -> Response:
+    """For an API key with its scope, and, with METRICS_TOKEN set, for who sends that as Bearer. Without it, for this
+    machine too."""
+    if machine is None:
+        _check_reader(request, held.settings.metrics_token)
+    return Response(await held.metrics.scrape(held.reader, await held.failing.ask()), media_type=CONTENT_TYPE_LATEST)
+
+
+def _check_reader(request: Request, token: SecretStr | None) -> None:
     if token is not None:
         given = request.headers.get("authorization", "").removeprefix("Bearer ")
         if not secrets.compare_digest(given.encode(), token.get_secret_value().encode()):
@@ -69,7 +81,6 @@ async def metrics(request: Request, held: Held) -> Response:
         raise ApiError(
             ErrorCode.FORBIDDEN, "Metrics are for this machine only; set METRICS_TOKEN to read them elsewhere."
         )
-    return Response(await held.metrics.scrape(held.reader, await held.failing.ask()), media_type=CONTENT_TYPE_LATEST)
 
 
 def _word(up: bool) -> str:

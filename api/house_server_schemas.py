@@ -36,14 +36,16 @@ def _host_key(value: str) -> str:
     try:
         return ssh_keys.host_key(value)
     except ssh_keys.KeyRefused as refused:
-        raise PydanticCustomError("host_key", f"hostKey {refused}") from None  # type: ignore[arg-type]
+        raise PydanticCustomError("host_key", f"hostKey {refused}") from None
 
 
 def _private_key(value: SecretStr) -> SecretStr:
+    """As it came: OpenSSH's form of it is another text each time, and a repeat must be the same request."""
     try:
-        return SecretStr(ssh_keys.private_key(value.get_secret_value()))
+        ssh_keys.private_key(value.get_secret_value())
     except ssh_keys.KeyRefused as refused:
-        raise PydanticCustomError("private_key", f"sshPrivateKey {refused}") from None  # type: ignore[arg-type]
+        raise PydanticCustomError("private_key", f"sshPrivateKey {refused}") from None
+    return value
 
 
 Hostname = Annotated[str, StringConstraints(max_length=300), AfterValidator(_hostname)]

@@ -5,7 +5,6 @@ A private key comes in and never goes out. What is done on a server, a worker do
 
 from __future__ import annotations
 
-import uuid
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -16,7 +15,7 @@ from starlette.responses import Response
 
 from api import ssh_keys
 from api.auditing import audited
-from api.deps import Held, IdempotencyKey, Operator, actor, parsed_id
+from api.deps import Held, IdempotencyKey, Operator, ServerReader, actor, parsed_id
 from api.envelope import reply, request_id, stamp
 from api.errors import ApiError, not_found
 from api.examples import taking
@@ -50,7 +49,7 @@ ROUTE = "POST /api/hosting/servers"
 @router.get("", responses={200: SERVERS})
 async def servers(
     request: Request,
-    principal: Operator,
+    principal: ServerReader,
     held: Held,
     type: ServerType | None = None,
     status: ServerStatus | None = None,
@@ -78,7 +77,7 @@ async def register(
         earlier = await claimed(session, held, principal, key, route=ROUTE, body=body)
         if earlier is not None:
             return reply(request, earlier.response, earlier.status_code, headers=REPLAYED | _location(earlier.response))
-        private = given or (None if asked.type is ServerType.DNS else ssh_keys.new_private_key())
+        private = _key_for(asked.type, given)
         try:
             server = await house_servers.register(
                 session, held.keys, private, hostname=asked.hostname, ip_address=str(asked.ip_address),
@@ -99,7 +98,7 @@ async def register(
 
 
 @router.get("/{server_id}", responses={200: SERVER})
-async def single(request: Request, server_id: str, principal: Operator, held: Held) -> Response:
+async def single(request: Request, server_id: str, principal: ServerReader, held: Held) -> Response:
     async with held.db.begin() as session:
         server = await _found(session, server_id)
         private = await secrets.read(session, held.keys, house_servers.key_purpose(server.id))
@@ -187,6 +186,12 @@ def _check(asked: ServerCreate) -> None:
     if asked.ssh_user != "root":
         raise ApiError(ErrorCode.VALIDATION_ERROR, f"sshUser must be root for a {asked.type} server: its accounts are "
                        "made as root.", field="sshUser")  # fmt: skip
+
+
+def _key_for(kind: ServerType, given: str | None) -> str | None:
+    if given is not None:
+        return ssh_keys.private_key(given)
+    return None if kind is ServerType.DNS else ssh_keys.new_private_key()
 
 
 def _move(server: Server, wanted: ServerStatus) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pydantic_core import to_json
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api.deps import Caller
 from api.errors import ApiError
-from api.services import Principal, Services
+from api.services import Services
 from db.queries import ordering
 from db.queries.ordering import Answered
 from domain.errors import ErrorCode
@@ -15,7 +16,7 @@ REPLAYED = {"Idempotent-Replay": "true"}
 
 
 async def claimed(
-    session: AsyncSession, held: Services, principal: Principal, key: str | None, *, route: str,
+    session: AsyncSession, held: Services, principal: Caller, key: str | None, *, route: str,
     body: dict[str, object],
 ) -> Answered | None:  # fmt: skip
     """None: go on, and keep the answer with `ordering.keep_answer`. Else what the key was answered with before.

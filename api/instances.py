@@ -9,11 +9,11 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.deps import Held, Member, parsed_id
+from api.deps import Caller, Held, InstanceReader, parsed_id
 from api.envelope import rendered, reply, stamp
 from api.errors import ApiError, not_found
 from api.examples import LOGS, STATUS
-from api.services import Principal, Services
+from api.services import Services
 from api.statusview import Row, etag_of, view_of
 from api.story import is_done, line
 from db.queries.fleet import InstanceFilter, ListedInstance, list_instances
@@ -26,7 +26,7 @@ router = APIRouter(prefix="/api/portal/instances", tags=["instances"])
 MAX_LINES = 5_000
 
 
-async def visible_row(held: Services, principal: Principal, ref: str) -> tuple[uuid.UUID, Row]:
+async def visible_row(held: Services, principal: Caller, ref: str) -> tuple[uuid.UUID, Row]:
     """The deployment's row; 404 also where it belongs to somebody else's organization."""
     deployment_id = parsed_id(ref)
     row = await row_of(held.reader, deployment_id) if deployment_id else None
@@ -35,12 +35,12 @@ async def visible_row(held: Services, principal: Principal, ref: str) -> tuple[u
     return deployment_id, row
 
 
-def may_see(principal: Principal, organization_id: uuid.UUID) -> bool:
+def may_see(principal: Caller, organization_id: uuid.UUID) -> bool:
     return principal.role is not Role.USER or principal.organization_id == organization_id
 
 
 @router.get("/{deployment_id}/status", responses={200: STATUS, 304: {"description": "Unchanged"}})
-async def status(request: Request, deployment_id: str, principal: Member, held: Held) -> Response:
+async def status(request: Request, deployment_id: str, principal: InstanceReader, held: Held) -> Response:
     """Poll every 5 seconds with If-None-Match until `done` is true, or follow …/events."""
     _, row = await visible_row(held, principal, deployment_id)
     etag = etag_of(row, held.settings)
@@ -55,7 +55,7 @@ async def status(request: Request, deployment_id: str, principal: Member, held: 
 async def logs(
     request: Request,
     deployment_id: str,
-    principal: Member,
+    principal: InstanceReader,
     held: Held,
     after: Annotated[int, Query(ge=0, description="Only lines behind this position")] = 0,
     limit: Annotated[int, Query(ge=1, le=MAX_LINES)] = 1_000,
@@ -75,7 +75,7 @@ async def logs(
 @router.get("")
 async def instances(
     request: Request,
-    principal: Member,
+    principal: InstanceReader,
     held: Held,
     status: DeploymentStatus | None = None,
     phase: Phase | None = None,

@@ -9,7 +9,7 @@ from fastapi.security import HTTPAuthorizationCredentials
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.deps import Held, anonymous, bearer, signed_in
+from api.deps import Held, anonymous, bearer, machine_at, signed_in
 from api.envelope import reply
 from api.services import Services
 from db.queries import offers, providers
@@ -25,7 +25,9 @@ _PRODUCTS = {Tier.STARTER: "bladevps-x2", Tier.PROFESSIONAL: "bladevps-x4", Tier
 
 
 async def _charged(request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> None:
-    """Signed in, it is a read like any other; else it is counted per address."""
+    """Signed in, or with a key, it is a read like any other; else it is counted per address."""
+    if await machine_at(request) is not None:
+        return
     if given is None:
         await anonymous(request)
     else:

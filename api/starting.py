@@ -20,11 +20,12 @@ from api.services import Services
 from api.temporal_link import CALL_SECONDS, answered
 from db.models import VpsInstance
 from db.models_clouds import ServerAction, ServiceProvider
-from db.queries import mails, set_ups
+from db.queries import jobs, mails, orders, set_ups
 from db.queries.ordering import mark_started
 from db.queries.servers import action_started, call_of
 from domain.accounts import AccountCall, AccountChecked
 from domain.errors import ErrorCode
+from domain.fulfilment import ChangeOrder, FulfilmentOrder
 from domain.house_servers import SetUpServerOrder
 from domain.ids import (
     RUNS_QUEUE,
@@ -42,6 +43,8 @@ from domain.servers import LookCall, Seen
 from domain.starting import (
     RPC_TIMEOUT,
     action_start,
+    change_start,
+    fulfilment_start,
     inventory_start,
     look_start,
     mail_start,
@@ -62,6 +65,8 @@ LOOK_AT_SERVER = "LookAtServer"
 OFFERS = "ReadOffers"
 ACCOUNT_CHECK = "AccountCheck"
 SEND_MAIL = "SendMail"
+FULFILMENT = "Fulfilment"
+SUBSCRIPTION_CHANGE = "SubscriptionChange"
 SET_UP_SERVER = "SetUpServer"
 
 # A plan asks the cloud for prices; its answer is waited for that long.
@@ -151,6 +156,34 @@ async def start_mail(services: Services, call: MailCall) -> None:
         log.warning("mail not started yet", extra={"mail_id": call.mail_id, "reason": error.message})
 
 
+async def start_fulfilment(services: Services, order: FulfilmentOrder) -> None:
+    """Start the delivery of a committed order. What fails here, the sweep of unstarted rows does."""
+    try:
+        async with answered():
+            client = await services.temporal.client()
+            with contextlib.suppress(WorkflowAlreadyStartedError):
+                await client.start_workflow(FULFILMENT, order, **fulfilment_start(order))
+        async with services.db.begin() as session:
+            await orders.mark_started(session, order)
+    except ApiError as error:
+        services.metrics.starts_failed.inc()
+        log.warning("order not started yet", extra={"order_id": order.order_id, "reason": error.message})
+
+
+async def start_change(services: Services, change: ChangeOrder) -> None:
+    """Start what a committed row asks of a subscription. What fails here, the sweep of unstarted rows does."""
+    try:
+        async with answered():
+            client = await services.temporal.client()
+            with contextlib.suppress(WorkflowAlreadyStartedError):
+                await client.start_workflow(SUBSCRIPTION_CHANGE, change, **change_start(change))
+        async with services.db.begin() as session:
+            await jobs.started(session, uuid.UUID(change.job_id))
+    except ApiError as error:
+        services.metrics.starts_failed.inc()
+        log.warning("change not started yet", extra={"job_id": change.job_id, "reason": error.message})
+
+
 async def start_set_up(services: Services, order: SetUpServerOrder) -> None:
     """Start the set-up of a committed job. What fails here, the sweep of unstarted rows does."""
     try:
@@ -166,11 +199,15 @@ async def start_set_up(services: Services, order: SetUpServerOrder) -> None:
 
 
 async def retry_set_up(services: Services, job_id: uuid.UUID, asked: RetryRequest) -> None:
-    """Retry what waits for an operator. 409 where nothing does any more."""
-    async with answered():
-        run = (await services.temporal.client()).get_workflow_handle(change_workflow_id(str(job_id)))
-        await run.execute_update("retry_step", asked, id=f"retry/{asked.request_id}", result_type=str,
-                                 rpc_timeout=RPC_TIMEOUT)  # fmt: skip
+    """Retry what waits for an operator. Where nothing does any more the set-up goes on, which is what was asked for."""
+    try:
+        async with answered():
+            run = (await services.temporal.client()).get_workflow_handle(change_workflow_id(str(job_id)))
+            await run.execute_update("retry_step", asked, id=f"retry/{asked.request_id}", result_type=str,
+                                     rpc_timeout=RPC_TIMEOUT)  # fmt: skip
+    except ApiError as error:
+        if error.code is not ErrorCode.CONFLICT:
+            raise
 
 
 async def cancel_set_up(services: Services, job_id: uuid.UUID) -> None:

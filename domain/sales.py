@@ -73,6 +73,8 @@ class JobType(StrEnum):
 
 
 PARTS = (JobType.PROVISION_DNS, JobType.PROVISION_HOSTING, JobType.PROVISION_MAIL)  # of every order (R238)
+# Of a subscription that stands; each is a run of the workflow SubscriptionChange.
+CHANGES = (JobType.SUSPEND, JobType.RESUME, JobType.CHANGE_LIMITS, JobType.TERMINATE, JobType.REFUND)
 
 
 class JobStatus(StrEnum):

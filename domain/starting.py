@@ -11,7 +11,7 @@ from typing import Any
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
 from domain import ids
-from domain.fulfilment import FulfilmentOrder
+from domain.fulfilment import ChangeOrder, FulfilmentOrder
 from domain.house_servers import SetUpServerOrder
 from domain.inventory import SweepCall
 from domain.mails import MailCall
@@ -78,6 +78,20 @@ def fulfilment_start(order: FulfilmentOrder) -> dict[str, Any]:
         "search_attributes": at_start(JobStatus.RUNNING, Attention.NONE, order.label, HOSTING),
         "static_summary": f"{order.label}: a paid order",
         "static_details": f"Order `{order.order_id}`, payment `{order.payment_intent}`",
+        "rpc_timeout": RPC_TIMEOUT,
+    }
+
+
+def change_start(order: ChangeOrder) -> dict[str, Any]:
+    """Keyword arguments of Client.start_workflow("SubscriptionChange", order, …)."""
+    return {
+        "id": ids.change_workflow_id(order.job_id),
+        "task_queue": ids.RUNS_QUEUE,
+        "id_reuse_policy": WorkflowIDReusePolicy.REJECT_DUPLICATE,
+        "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+        "search_attributes": at_start(JobStatus.RUNNING, Attention.NONE, order.label, HOSTING),
+        "static_summary": f"{order.label}: {order.job_type.replace('_', ' ').lower()}",
+        "static_details": f"Subscription `{order.subscription_id}`: {order.reason or 'by request'}",
         "rpc_timeout": RPC_TIMEOUT,
     }
 

@@ -6,6 +6,7 @@ import uuid
 from datetime import datetime
 
 from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.base import new_id
@@ -35,7 +36,7 @@ async def newest(session: AsyncSession, server_ids: list[uuid.UUID]) -> dict[uui
         select(Job)
         .where(Job.server_id.in_(server_ids))
         .order_by(Job.server_id, Job.created_at.desc(), Job.id.desc())
-        .distinct(Job.server_id)
+        .ext(distinct_on(Job.server_id))
     )
     return {job.server_id: job for job in (await session.execute(query)).scalars() if job.server_id is not None}
 

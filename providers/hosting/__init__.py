@@ -7,7 +7,8 @@ configuration, so a narrower right would be root's by another name. Root signs i
     accounts.ensure_account         user and volume (volumes.py), the folders inside
     sites.ensure_site               nginx site and PHP pool; suspension.suspend, resume
     sftp.ensure_keys, ensure_password
+    limits.change_limits            an upgrade
     certificates.make_csr, install_certificate, publish_challenge
     backups.back_up, fetch, restore, discard
-    removal.remove, prove_absent    inspection.facts
+    removal.remove, prove_absent    inspection.facts, room
 """

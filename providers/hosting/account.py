@@ -103,6 +103,11 @@ class Account(BaseModel, frozen=True):
         return f"/etc/systemd/system/{self.mount_unit}"
 
     @property
+    def mount_link(self) -> str:
+        """Has the volume mounted at each boot."""
+        return f"/etc/systemd/system/local-fs.target.wants/{self.mount_unit}"
+
+    @property
     def site_file(self) -> str:
         return f"{NGINX_SITES}/{self.system_user}.conf"
 

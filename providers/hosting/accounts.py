@@ -16,7 +16,7 @@ WEB_GROUP = "www-data"
 
 
 async def ensure_account(host: Host, account: Account, say: Say) -> bool:
-    """A user without shell or password, and its volume, in which it owns `public`, `private` and `tmp` (R241).
+    """A user without shell or password, and its volume, in which it owns `public`, `private` and `scratch` (R241).
 
     Other accounts cannot enter `public`: it is the user's and, for reading, the web server's group's; the folder above
     is root's, as SFTP's chroot demands. Whether anything changed.
@@ -28,12 +28,14 @@ async def ensure_account(host: Host, account: Account, say: Say) -> bool:
         if not known:
             await host.run(commands.add_user(account))
         await say(f"User {account.system_user}: {'already present' if known else 'created'}")
-        await host.run(general.join_group(account.system_user, commands.GROUP), show="command")
+        groups = await host.run(commands.groups_of(account.system_user), show="command")
+        if commands.GROUP not in groups.stdout.split():
+            await host.run(general.join_group(account.system_user, commands.GROUP), show="command")
         await host.run(general.make_directories([account.state], mode="0700"), show="command")
         changed = await volumes.ensure_volume(host, account, say)
         user = account.system_user
         await host.run(
-            general.make_directories([account.home], mode="0711", owner="root", group="root"), show="command"
+            general.make_directories([account.home], mode="0755", owner="root", group="root"), show="command"
         )
         for path, mode, group in (
             (account.public, "0750", WEB_GROUP),

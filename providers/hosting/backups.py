@@ -1,7 +1,8 @@
-"""Back-ups of an account's content: packed on the server, fetched and brought back as a stream, never kept in memory."""
+"""Back-ups of an account's content: packed on the server, fetched and brought back as a stream."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -10,7 +11,7 @@ from datetime import UTC, datetime
 
 from pydantic import BaseModel
 
-from providers.errors import InvalidInput, NotFound, Transient
+from providers.errors import HostUnreachable, InvalidInput, NotFound, Transient
 from providers.hosting import commands
 from providers.hosting.account import Account
 from providers.hosting.locks import exclusive
@@ -48,13 +49,12 @@ async def back_up(host: Host, account: Account, name: str, say: Say) -> BackUp:
     HostUnreachable, Transient when the same account is packed by somebody else.
     """
     path, note = _places(account, name)
-    async with exclusive(host, f"back-up-{account.system_user}"):
+    async with alone(host, account):
         await require_user(host, account)
         found = await look(host, account, name)
         if found is not None:
             await say(f"Back-up {name}: already present ({found.size} bytes)")
             return found
-        await host.run(general.make_directories([account.backups], mode="0700"), show="command")
         draft = f"{path}.new"
         argv = commands.pack(account.home, draft)
         packed = await host.run(argv, check=False, timeout=PACK_SECONDS, show="command")
@@ -113,7 +113,7 @@ async def restore(host: Host, account: Account, chunks: AsyncIterator[bytes], sa
     Files that the archive does not hold stay. A repeat writes the same again. Errors: CommandFailed (no archive, or
     the quota is full), NotFound, Conflict, HostUnreachable.
     """
-    async with exclusive(host, f"back-up-{account.system_user}"):
+    async with alone(host, account):
         await require_user(host, account)
         unpack = commands.as_user(account.system_user, commands.unpack(account.home))
         async with host.start(unpack) as program:
@@ -126,13 +126,26 @@ async def restore(host: Host, account: Account, chunks: AsyncIterator[bytes], sa
 async def discard(host: Host, account: Account, name: str, say: Say) -> bool:
     """Delete one back-up. Whether it was there."""
     path, note = _places(account, name)
-    async with exclusive(host, f"back-up-{account.system_user}"):
+    async with alone(host, account):
         found = await look(host, account, name) is not None
         if found:
             for file in (path, note):
                 await host.run(general.remove_file(file), show="command")
     await say(f"Back-up {name}: {'deleted' if found else 'already absent'}")
     return found
+
+
+@contextlib.asynccontextmanager
+async def alone(host: Host, account: Account) -> AsyncIterator[None]:
+    """No other back-up, restoration or removal of the account meanwhile: its folder of back-ups is the lock."""
+    await host.run(general.make_directories([account.backups], mode="0700"), show="command")
+    async with exclusive(host, account.backups):
+        try:
+            yield
+        finally:
+            # Only where it is empty. A lost connection was told already.
+            with contextlib.suppress(HostUnreachable):
+                await host.run(commands.remove_empty(account.backups), check=False, show="command")
 
 
 def _places(account: Account, name: str) -> tuple[str, str]:

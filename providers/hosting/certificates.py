@@ -66,7 +66,6 @@ async def install_certificate(host: Host, account: Account, chain_pem: str, say:
         except Exception:
             await _restore(host, account, before)
             raise
-        await sites.confirm(host, account)
     until = leaf.not_valid_after_utc.strftime("%Y-%m-%d")
     await say(
         f"https://{account.domains[0]}, certificate valid until {until}" + ("" if changed else ": already present")

@@ -41,6 +41,10 @@ def shadow_entry(user: str) -> Argv:
     return ["getent", "shadow", user]
 
 
+def groups_of(user: str) -> Argv:
+    return ["id", "-nG", user]
+
+
 def add_user(account: Account) -> Argv:
     """One command makes user and mark, so no user of ours is ever without it."""
     return ["useradd", "--no-create-home", "--home-dir", account.home, "--shell", "/usr/sbin/nologin",
@@ -109,6 +113,11 @@ def sizes(path: str) -> Argv:
     return ["df", "--block-size=1", "--output=size,used,avail", path]
 
 
+def apparent_size(folder: str) -> Argv:
+    """Megabytes of all files by their lengths, holes included."""
+    return ["du", "--apparent-size", "--block-size=1M", "--summarize", folder]
+
+
 def stop_units(names: Sequence[str]) -> Argv:
     return ["systemctl", "stop", *names]
 
@@ -117,8 +126,9 @@ def start_units(names: Sequence[str]) -> Argv:
     return ["systemctl", "start", *names]
 
 
-def disable_units(names: Sequence[str]) -> Argv:
-    return ["systemctl", "disable", *names]
+def enabled_units(names: Sequence[str]) -> Argv:
+    """The exit status is not 0 unless each starts at boot."""
+    return ["systemctl", "is-enabled", "--quiet", *names]
 
 
 def remove_empty(path: str) -> Argv:
@@ -152,13 +162,14 @@ def copy_unless_there(source: str, target: str) -> Argv:
 
 def ask(domain: str, path: str = "/") -> Argv:
     """The site's own answer over HTTP on the loopback, its status on a line of its own behind the body."""
-    return ["curl", "--silent", "--show-error", "--max-time", "5", "--noproxy", "*",
-            "--resolve", f"{domain}:80:127.0.0.1", "--write-out", "\\n%{http_code}", f"http://{domain}{path}"]  # fmt: skip
+    here = ["--noproxy", "*", "--resolve", f"{domain}:80:127.0.0.1"]
+    return ["curl", "--silent", "--show-error", "--max-time", "5", *here, "--write-out", "\\n%{http_code}",
+            f"http://{domain}{path}"]  # fmt: skip
 
 
-def sites_naming(domain: str, folders: Sequence[str]) -> Argv:
-    """Files of nginx that name the domain; the exit status is 1 when none does."""
-    return ["grep", "--recursive", "--files-with-matches", "--word-regexp", "--fixed-strings", "--", domain, *folders]
+def served_names(folders: Sequence[str]) -> Argv:
+    """The `server_name` lines of all sites; the exit status is 1 when there is none."""
+    return ["grep", "--recursive", "--no-filename", "--word-regexp", "--", "server_name", *folders]
 
 
 # ---- back-ups -------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from providers.errors import Conflict
 from providers.hosting import commands, volumes
-from providers.hosting.account import Account
+from providers.hosting.account import VOLUMES, Account
 from providers.hosting.ownership import user_exists
 from providers.hosts.ssh import Host
 
@@ -17,7 +17,7 @@ MEGABYTE = 1024 * 1024
 
 
 class Facts(BaseModel, frozen=True):
-    """`foreign`: a user of that name that is not ours. Megabytes are of 2^20 bytes; `quota_mb` is what can be stored."""
+    """`foreign`: a user of that name is not ours. Megabytes are of 2^20 bytes; `quota_mb` is what can be stored."""
 
     state: Literal["absent", "foreign", "incomplete", "suspended", "active"]
     used_mb: float = 0
@@ -25,6 +25,30 @@ class Facts(BaseModel, frozen=True):
     https: bool = False
     sftp_keys: int = 0
     backups: tuple[str, ...] = ()
+
+
+class Room(BaseModel, frozen=True):
+    """What the server can still take. Volumes are sparse: more may be promised than there is, by whoever places them."""
+
+    free_mb: int
+    promised_mb: int
+    used_mb: int
+    accounts: int
+
+
+async def room(host: Host) -> Room:
+    """Disk below the volumes, what their quotas add up to, and how many there are."""
+    total, used, free = (
+        int(word) // MEGABYTE for word in (await host.run(commands.sizes(VOLUMES), show="command")).stdout.split()[-3:]
+    )
+    promised = int((await host.run(commands.apparent_size(VOLUMES), show="command")).stdout.split()[0])
+    names = (await host.run(commands.list_names(VOLUMES), show="command")).stdout.split()
+    return Room(
+        free_mb=free,
+        promised_mb=promised,
+        used_mb=min(used, total),
+        accounts=sum(name.endswith(".ext4") for name in names),
+    )
 
 
 async def facts(host: Host, account: Account) -> Facts:

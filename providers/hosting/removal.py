@@ -5,6 +5,7 @@ from __future__ import annotations
 from providers.errors import CommandFailed, StillPresent
 from providers.hosting import commands, sites, volumes
 from providers.hosting.account import NGINX_SITES, Account
+from providers.hosting.backups import alone
 from providers.hosting.locks import exclusive
 from providers.hosting.ownership import read_ours, user_exists
 from providers.hosts import commands as general
@@ -21,7 +22,7 @@ async def remove(host: Host, account: Account, say: Say) -> bool:
     The user goes last, since it carries our mark: what a lost connection leaves is still known as ours. A user or file
     of the account's names without the mark is Conflict, before anything is touched. Transient when the volume is busy.
     """
-    async with exclusive(host, f"back-up-{account.system_user}"), exclusive(host):
+    async with alone(host, account), exclusive(host):
         known = await user_exists(host, account)
         for path in (account.site_file, account.pool_file, account.mount_file):
             known |= await read_ours(host, path, account) is not None
@@ -43,8 +44,8 @@ async def remove(host: Host, account: Account, say: Say) -> bool:
 async def _remove_volume(host: Host, account: Account) -> None:
     await volumes.unmount(host, account)
     if await host.exists(account.mount_file):
-        await host.run(commands.disable_units([account.mount_unit]), check=False, show="command")
-        await host.run(general.remove_file(account.mount_file), show="command")
+        for path in (account.mount_link, account.mount_file):
+            await host.run(general.remove_file(path), show="command")
         await host.run(general.reload_units(), show="command")
     if await host.exists(account.home):
         await host.run(commands.remove_empty(account.home), show="command")
@@ -73,14 +74,12 @@ async def prove_absent(host: Host, account: Account) -> str:
     paths = (account.home, account.volume, account.mount_file, account.site_file, account.pool_file, account.socket,
              account.keys_file, account.state)  # fmt: skip
     left += [path for path in paths if await host.exists(path)]
-    elsewhere = []
+    listed = await host.run(commands.served_names(NGINX_FOLDERS), check=False, show="nothing")
+    others = {word for line in listed.stdout.splitlines() for word in line.replace(";", " ").split()[1:]}
+    elsewhere = [domain for domain in account.domains if domain in others]
     for domain in account.domains:
         status, _ = await sites.answer(host, domain)
-        if not status:
-            continue
-        if (await host.run(commands.sites_naming(domain, NGINX_FOLDERS), check=False, show="command")).ok:
-            elsewhere.append(domain)
-        else:
+        if status and domain not in others:
             left.append(f"an answer ({status}) for {domain}")
     if left:
         raise StillPresent(f"of the account {account.account_id} there is still: {', '.join(left)}")

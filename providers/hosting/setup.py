@@ -22,13 +22,12 @@ async def set_up(host: Host, say: Say, *, patience: float = 120) -> SetUp:
     Errors: InvalidInput (not Debian 13), NotReady, Transient, HostUnreachable, CommandFailed, DiskFull, Unhealthy.
     """
     version = setup_files.version()
-    if version_in(await host.read(setup_files.MARKER)) == version:
-        if (await host.run(general.unit_states(setup_files.UNITS), check=False, show="command")).ok:
-            await say(f"Web server: already present (version {version})")
-            return SetUp(True, version)
+    if await _done_before(host, version):
+        await say(f"Web server: already present (version {version})")
+        return SetUp(True, version)
     await packages.wait_for_cloud_init(host, say)
     await _check_system(host)
-    await packages.install(host, setup_files.PACKAGES, setup_files.WANTED_PACKAGES, say, patience=patience)
+    await packages.install(host, setup_files.PACKAGES, (), say, patience=patience)
     await host.run(commands.make_group(commands.GROUP), show="command")
     for path, mode in setup_files.directories():
         await host.run(general.make_directories([path], mode=mode), show="command")
@@ -39,6 +38,12 @@ async def set_up(host: Host, say: Say, *, patience: float = 120) -> SetUp:
     await host.put(setup_files.MARKER, json.dumps({"version": version, "by": "slipway"}) + "\n", mode=0o644)
     await say(f"Web server set up (version {version})")
     return SetUp(False, version)
+
+
+async def _done_before(host: Host, version: str) -> bool:
+    if version_in(await host.read(setup_files.MARKER)) != version:
+        return False
+    return (await host.run(general.unit_states(setup_files.UNITS), check=False, show="command")).ok
 
 
 async def _check_system(host: Host) -> None:
@@ -63,7 +68,9 @@ async def _daemons(host: Host, say: Say) -> None:
         # Not reloaded: a limit of open files holds for a process from its start.
         for unit in units:
             await host.run(general.restart_unit(unit), show="command")
-    await host.run(general.enable_units(units), show="command")
+    for unit in units:
+        if not (await host.run(commands.enabled_units([unit]), check=False, show="command")).ok:
+            await host.run(general.enable_units([unit]), show="command", timeout=120)
     states = await host.run(general.unit_states(units), check=False, show="command")
     if not states.ok:
         raise Transient(f"services are not active yet: {' '.join(states.stdout.split())}")

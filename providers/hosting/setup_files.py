@@ -10,8 +10,7 @@ from providers.hosting.commands import GROUP
 
 MARKER = f"{STATE}/setup.json"
 PACKAGES = ("nginx", f"php{PHP}-fpm", "openssh-sftp-server", "e2fsprogs", "mount", "procps", "ufw", "openssl",
-            "curl", "ca-certificates")  # fmt: skip
-WANTED_PACKAGES = ("logrotate", "unattended-upgrades")
+            "logrotate", "curl", "ca-certificates")  # fmt: skip
 OPEN_PORTS = (22, 80, 443)
 UNITS = ("nginx.service", f"php{PHP}-fpm.service", "ssh.service")
 
@@ -157,6 +156,7 @@ def directories() -> list[tuple[str, str]]:
         (BACKUPS, "0700"),
         (f"{CHALLENGES}/.well-known/acme-challenge", "0755"),
         (NGINX_SITES, "0755"),
+        ("/etc/systemd/system/local-fs.target.wants", "0755"),
         ("/etc/systemd/system/nginx.service.d", "0755"),
         (f"/etc/systemd/system/php{PHP}-fpm.service.d", "0755"),
     ]
@@ -184,6 +184,6 @@ def configuration() -> dict[str, str]:
 
 def version() -> str:
     """Changes with anything that set-up puts on a host."""
-    parts = [PACKAGES, WANTED_PACKAGES, OPEN_PORTS, UNITS, SSHD, directories(), sorted(daemon_limits().items()),
+    parts = [PACKAGES, OPEN_PORTS, UNITS, SSHD, directories(), sorted(daemon_limits().items()),
              sorted(configuration().items())]  # fmt: skip
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]

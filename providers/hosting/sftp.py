@@ -51,7 +51,7 @@ async def ensure_password(host: Host, account: Account, password_hash: SecretStr
     async with exclusive(host):
         await require_user(host, account)
         entry = await host.run(commands.shadow_entry(account.system_user), show="nothing")
-        found = (entry.stdout.strip().split(":") + [""])[1]
+        found = [*entry.stdout.strip().split(":"), ""][1]
         changed = found not in _NONE if wanted is None else found != wanted
         if changed and wanted is None:
             await host.run(commands.no_password(account.system_user), show="command")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+
 from providers.hosting.account import CHALLENGES, Account
 from providers.hosting.setup_files import SUSPENDED_PAGE
 
+VERSION_PATH = "/.slipway/version"  # on the server itself a site tells which text of it is served
 UPLOAD_MB = 64
 SCRIPT_SECONDS = 60
 # Starting programs is the way around open_basedir; what customers' PHP needs does without.
@@ -62,10 +66,34 @@ def site(account: Account, *, chain: str | None, suspended: bool) -> str:
 
     The digest stands in the text so that a renewed certificate is another text, which nginx has to read.
     """
+    draft = _site(account, chain, suspended, "")
+    return _site(account, chain, suspended, hashlib.sha256(draft.encode()).hexdigest())
+
+
+def version_in(text: str) -> str:
+    """What a server with this text answers at VERSION_PATH."""
+    found = re.search(r'return 200 "([0-9a-f]*)";', text)
+    return found[1] if found else ""
+
+
+def _version(version: str) -> str:
+    return f"""\
+    location = {VERSION_PATH} {{
+        access_log off;
+        if ($remote_addr !~ "^(127\\.0\\.0\\.1|::1)$") {{
+            return 404;
+        }}
+        return 200 "{version}";
+    }}
+"""
+
+
+def _site(account: Account, chain: str | None, suspended: bool, version: str) -> str:
     content = _SUSPENDED if suspended else _content(account)
     # A suspended site says so on both ports: a redirect would hide it behind a certificate that runs out.
     plain = _SUSPENDED if suspended else _REDIRECT if chain else content
-    text = f"# {account.mark}\n" + _server(account, ["listen 80;", "listen [::]:80;"], _CHALLENGE + plain)
+    both = ["listen 80;", "listen [::]:80;"]
+    text = f"# {account.mark}\n" + _server(account, both, _version(version) + _CHALLENGE + plain)
     if chain:
         tls = ["listen 443 ssl;", "listen [::]:443 ssl;", "http2 on;", f"ssl_certificate {account.chain_file};",
                f"ssl_certificate_key {account.key_file};", "ssl_protocols TLSv1.2 TLSv1.3;",

@@ -33,14 +33,16 @@ async def ensure_site(host: Host, account: Account, say: Say) -> bool:
             welcome = commands.copy_unless_there(setup_files.WELCOME_PAGE, f"{account.public}/index.html")
             await host.run(commands.as_user(account.system_user, welcome), show="command")
         changed = await apply(host, account)
-        await confirm(host, account)
     kind = "PHP" if account.kind == "php" else "static"
     await say(f"Site of {account.domains[0]} ({kind}): {'served' if changed else 'already present'}")
     return changed
 
 
 async def apply(host: Host, account: Account) -> bool:
-    """Bring nginx and PHP to what the account's state on the host asks for. The caller holds the lock."""
+    """Bring nginx and PHP to what the account's state on the host asks for, and see it served.
+
+    The caller holds the lock. Whether anything changed.
+    """
     suspended = await host.exists(account.suspension)
     chain = await host.read(account.chain_file)
     site = site_files.site(account, chain=_digest(chain) if chain else None, suspended=suspended)
@@ -59,20 +61,9 @@ async def take_down(host: Host, account: Account) -> bool:
     return await _put_pool(host, account, None) or changed
 
 
-async def confirm(host: Host, account: Account) -> None:
-    """Wait until the site answers as it should: a reload returns before the new processes serve."""
-    suspended = await host.exists(account.suspension)
-    for _ in range(TRIES):
-        status, body = await answer(host, account.domains[0])
-        if status and (setup_files.SUSPENDED_MARK in body) == suspended:
-            return
-        await asyncio.sleep(PAUSE)
-    raise Unhealthy(f"nginx does not serve {account.domains[0]} as it was told to (last answer: {status or 'none'})")
-
-
-async def answer(host: Host, domain: str) -> tuple[int, str]:
+async def answer(host: Host, domain: str, path: str = "/") -> tuple[int, str]:
     """Status and body of the name's page over HTTP on the server itself; 0 when no site has the name."""
-    result = await host.run(commands.ask(domain), check=False, show="nothing")
+    result = await host.run(commands.ask(domain, path), check=False, show="nothing")
     body, _, status = result.stdout.rstrip().rpartition("\n")
     return (int(status) if status.isdigit() else 0), body
 
@@ -80,6 +71,8 @@ async def answer(host: Host, domain: str) -> tuple[int, str]:
 async def _put_site(host: Host, account: Account, text: str | None) -> bool:
     before = await read_ours(host, account.site_file, account)
     if before == text and await _is_loaded(host, account, "site", text):
+        if text is not None:
+            await _await_served(host, account, text, before)
         return False
     if text is not None:
         await host.put(setup_files.CANDIDATE, text, mode=0o600)
@@ -98,8 +91,22 @@ async def _put_site(host: Host, account: Account, text: str | None) -> bool:
             raise Conflict(f"another site of this server has {', '.join(sorted(taken))}", field="domains")
         raise _refused("nginx", test)
     await host.run(general.reload_nginx(), show="command")
+    await _await_served(host, account, text, before)
+    # nginx starts the new processes, and tells the old ones a tenth of a second later to accept no more.
+    await asyncio.sleep(PAUSE)
     await _note_loaded(host, account, "site", text)
     return True
+
+
+async def _await_served(host: Host, account: Account, text: str | None, before: str | None) -> None:
+    """Wait until nginx serves this text, or no more the one before: a reload returns before it has an effect."""
+    wanted, former = (site_files.version_in(t) if t is not None else None for t in (text, before))
+    for _ in range(TRIES):
+        _, shown = await answer(host, account.domains[0], site_files.VERSION_PATH)
+        if shown == wanted if wanted is not None else shown != former or former is None:
+            return
+        await asyncio.sleep(PAUSE)
+    raise Unhealthy(f"nginx does not serve {account.domains[0]} as it was told to")
 
 
 async def _put_pool(host: Host, account: Account, text: str | None) -> bool:

@@ -28,7 +28,6 @@ async def suspend(host: Host, account: Account, say: Say) -> bool:
         changed |= await sites.apply(host, account)
         # Last: nothing can start any more.
         await host.run(commands.end_processes(account.system_user), check=False, show="command")
-        await sites.confirm(host, account)
     await say(f"Account {account.system_user}: {'suspended' if changed else 'already suspended'}")
     return changed
 
@@ -43,7 +42,6 @@ async def resume(host: Host, account: Account, say: Say) -> bool:
             await host.run(commands.never_expire(account.system_user), show="command")
             changed = True
         changed |= await sites.apply(host, account)
-        await sites.confirm(host, account)
     await say(f"Account {account.system_user}: {'resumed' if changed else 'already active'}")
     return changed
 

@@ -30,7 +30,7 @@ def image_mb(quota_mb: int) -> int:
 
 
 def mount_unit(account: Account) -> str:
-    """A systemd mount unit: the volume is back before the web server after a reboot, and one bad volume stops no boot."""
+    """A mount unit: after a reboot the volume is back before the web server, and a damaged one stops no boot."""
     return f"""\
 # {account.mark}
 [Unit]
@@ -41,7 +41,7 @@ Before=nginx.service
 What={account.volume}
 Where={account.home}
 Type=ext4
-Options=loop,nosuid,nodev,noexec,errors=remount-ro
+Options=loop,discard,nosuid,nodev,noexec,errors=remount-ro
 
 [Install]
 WantedBy=local-fs.target
@@ -96,14 +96,18 @@ async def _grow(host: Host, account: Account, say: Say) -> None:
 async def _mount(host: Host, account: Account) -> bool:
     await read_ours(host, account.mount_file, account)
     written = await host.put(account.mount_file, mount_unit(account), mode=0o644)
-    if not written and await is_mounted(host, account):
+    # What `systemctl enable` would do, without its seconds.
+    linked = await host.exists(account.mount_link)
+    if not linked:
+        await host.run(general.link(account.mount_file, account.mount_link), show="command")
+    if linked and not written and await is_mounted(host, account):
         return False
     if written:
         await host.run(general.reload_units(), show="command")
     if not await is_mounted(host, account):
         # The bare mount point is root's: without the volume nobody can write past the quota.
         await host.run(general.make_directories([account.home], mode="0711"), show="command")
-    await host.run(general.enable_units([account.mount_unit]), show="command")
+        await host.run(commands.start_units([account.mount_unit]), show="command")
     if not await is_mounted(host, account):
         raise Transient(f"{account.home} is not mounted although its unit was started")
     return True

@@ -71,12 +71,10 @@ class Program:
         except (OSError, asyncssh.Error) as error:
             raise self._lost(error) from error
 
-    async def end(self, *, accepted: Sequence[int] = (0,)) -> int:
-        """Close its input and wait for its end. CommandFailed when its exit status is not one of the accepted."""
-        try:
+    async def end(self) -> None:
+        """Close its input and wait for its end. CommandFailed when its exit status is not 0."""
+        with contextlib.suppress(OSError):  # it may have ended already
             self._process.stdin.write_eof()
-        except OSError:
-            pass  # it has ended already
         try:
             await self._process.wait_closed()
         except (OSError, asyncssh.Error) as error:
@@ -84,8 +82,7 @@ class Program:
         status = self._process.returncode
         if status is None:
             raise self._lost(asyncssh.ConnectionLost("the connection ended before the program did"))
-        if status not in accepted:
+        if status != 0:
             await asyncio.gather(self._listener, return_exceptions=True)
             said = self._redact(clip(self._errors.decode("utf-8", "replace").strip(), 1500))
             raise CommandFailed(f"`{self._name}` ended with {status}:\n{said}", exit_status=status, output=said)
-        return status

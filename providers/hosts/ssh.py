@@ -283,7 +283,7 @@ class Host:
             if self._files is None:
                 self._files = await self._open().start_sftp_client()
             yield self._files
-        except asyncssh.SFTPConnectionLost as error:
+        except (asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection) as error:
             raise self._lost(doing, error) from error
         except asyncssh.SFTPError as error:
             if FULL.lower() in str(error).lower():

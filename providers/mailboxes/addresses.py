@@ -8,7 +8,7 @@ from typing import NamedTuple
 from providers.errors import InvalidInput
 
 # RFC 5321 §4.5.3.1: 64 octets before the sign. What stands behind a `+` is a detail, no part of a mailbox's name.
-_LOCAL = re.compile(r"[a-z0-9](?:[a-z0-9_-]|\.(?!\.)){0,62}(?<![.])")
+_LOCAL = re.compile(r"[a-z0-9](?:[a-z0-9_-]|\.(?!\.)){0,63}(?<![.])")
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"(?:{_LABEL}\.)+(?!\d+$){_LABEL}")
 _OWNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
@@ -38,10 +38,10 @@ def domain_of(text: str) -> str:
 def address_of(text: str) -> Address:
     """InvalidInput for anything but `local@domain` with a plain local part."""
     local, sign, domain = text.strip().rpartition("@")
-    local = local.lower()
-    if not sign or not _LOCAL.fullmatch(local):
+    # Of the letters outside of ASCII some are ASCII's when made small.
+    if not sign or not local.isascii() or not _LOCAL.fullmatch(local.lower()):
         raise InvalidInput("this is not an address a mailbox can have", field="address")
-    return Address(local, domain_of(domain))
+    return Address(local.lower(), domain_of(domain))
 
 
 def owner_of(text: str) -> str:

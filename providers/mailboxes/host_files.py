@@ -29,6 +29,7 @@ MAIL_USER = "vmail"
 DOVECOT_CONF = "/etc/dovecot/dovecot.conf"
 POSTFIX_CONF = "/etc/postfix/main.cf"
 BEFORE = ".before-slipway"  # what stood there when we came
+PENDING = ".reload"  # a change whose reload has not succeeded yet
 
 OURS = "# Written by Slipway; changes are overwritten."
 SNAKEOIL = ("/etc/ssl/certs/ssl-cert-snakeoil.pem", "/etc/ssl/private/ssl-cert-snakeoil.key")
@@ -44,13 +45,19 @@ base=$1 draft=$2 target=$3 unit=${{4:-}}
 found=absent
 if [ -e "$target" ]; then found=$(sha256sum < "$target" | cut -c 1-64); fi
 [ "$found" = "$base" ] || exit 75
+[ -z "$unit" ] || : > "$target{PENDING}"
 if [ "$draft" = - ]; then
     rm -f -- "$target"
 else
     [ -e "$draft" ] || exit 75
+    # Dovecot takes a file of the same size and second for unchanged. So the date is made of the content.
+    touch --date="@$((0x$(sha256sum < "$draft" | cut -c 1-7)))" "$draft"
     mv -f --no-target-directory -- "$draft" "$target"
 fi
-[ -z "$unit" ] || systemctl reload "$unit"
+if [ -n "$unit" ]; then
+    systemctl reload "$unit"
+    rm -f -- "$target{PENDING}"
+fi
 find {DRAFTS} -type f -mmin +60 -delete
 """
 
@@ -159,7 +166,9 @@ service lmtp {{
 }}
 service quota-status {{
   executable = quota-status -p postfix
+  # Each smtpd keeps its line for minutes, and there may be a hundred on each of two ports.
   client_limit = 1
+  process_limit = 250
   unix_listener /var/spool/postfix/private/quota-status {{
     mode = 0600
     user = postfix

@@ -6,6 +6,7 @@ nothing is reloaded. Only a change of domains reloads Postfix. Mail lies in /var
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from pydantic import SecretStr
@@ -20,6 +21,8 @@ from providers.mailboxes.base import MailboxFacts, Outcome, Removal
 from providers.mailboxes.passwords import checked_hash
 from providers.mailboxes.store import change
 
+# Dovecot looks whether a passwd-file has changed once in a second of the clock (db-passwd-file.c, passwd_file_sync).
+NOTICED_AFTER = 1.1
 ACCOUNT_MODE = 0o640  # root's, and Dovecot's sign-in may read it
 TABLE_MODE = 0o644
 MOST_MB = 10_000_000
@@ -54,10 +57,9 @@ class PostfixMailboxes:
     async def remove_domain(self, domain: str, owner: str) -> Outcome:
         name, owner = domain_of(domain), owner_of(owner)
         found = domain_table.owner_in(await self._host.content(host_files.DOMAINS) or b"", name)
-        if found is None:
-            return Outcome(False, f"Mail domain {name}: already absent")
-        domain_table.refuse_foreign(found, name, owner)
-        await leftovers.remove_empty_accounts(self._host, name)
+        if found is not None:
+            domain_table.refuse_foreign(found, name, owner)
+            await leftovers.remove_empty_accounts(self._host, name)
         changed = await change(
             self._host, host_files.DOMAINS, lambda table: domain_table.without_domain(table or b"", name, owner),
             mode=TABLE_MODE, reload="postfix.service",
@@ -68,9 +70,10 @@ class PostfixMailboxes:
 
     async def _domain_is(self, name: str, owner: str) -> None:
         found = domain_table.owner_in(await self._host.content(host_files.DOMAINS) or b"", name)
+        if found is not None:
+            domain_table.refuse_foreign(found, name, owner)
         if found is None or not await self._host.exists(_folder(name)):
             raise NotFound(f"the mail domain {name} is not set up on this host", field="domain")
-        domain_table.refuse_foreign(found, name, owner)
 
     # ---- mailboxes ---------------------------------------------------------------------------------------------------
 
@@ -107,7 +110,7 @@ class PostfixMailboxes:
     async def suspend(self, address: str, owner: str) -> Outcome:
         changed, where = await self._update(address, owner, lambda a: a.model_copy(update={"state": "suspended"}))
         # In any case: an earlier attempt may have ended just before it.
-        await self._host.run(commands.end_sessions(str(where)), check=False, show="nothing")
+        await self._end_sessions(where)
         return Outcome(changed, f"Mailbox {where}: {'suspended' if changed else 'suspension already present'}")
 
     async def resume(self, address: str, owner: str) -> Outcome:
@@ -122,7 +125,13 @@ class PostfixMailboxes:
                 raise NotFound(f"there is no mailbox {where} on this host", field="address")
             return update(_standing(before, where, owner)).render()
 
-        return await change(self._host, _file(where), edit, mode=ACCOUNT_MODE), where
+        changed = await change(self._host, _file(where), edit, mode=ACCOUNT_MODE)
+        if changed:
+            await asyncio.sleep(NOTICED_AFTER)
+        return changed, where
+
+    async def _end_sessions(self, where: Address) -> None:
+        await self._host.run(commands.end_sessions(str(where)), check=False, show="nothing")
 
     # ---- the end -----------------------------------------------------------------------------------------------------
 
@@ -141,9 +150,13 @@ class PostfixMailboxes:
         await change(self._host, _file(where), shut, mode=ACCOUNT_MODE)
         changed = await self._host.exists(_file(where))
         if changed:
-            await self._host.run(commands.end_sessions(str(where)), check=False, show="nothing")
+            await asyncio.sleep(NOTICED_AFTER)
+            await self._end_sessions(where)
             await leftovers.put_away(self._host, where, owner)
             await change(self._host, _file(where), gone, mode=ACCOUNT_MODE)
+            await asyncio.sleep(NOTICED_AFTER)
+            # A mail that was on its way to the disk all the while has made the folder anew.
+            await leftovers.put_away(self._host, where, owner)
         backup, size = await leftovers.backup_of(self._host, where, owner)
         kept = f"; its mail is kept in {backup} ({size} bytes)" if backup else "; it held no mail"
         return Removal(changed, f"Mailbox {where}: {'removed' if changed else 'already absent'}{kept}", backup, size)

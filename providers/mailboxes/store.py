@@ -21,14 +21,16 @@ Edit = Callable[[bytes | None], bytes | None]
 
 
 async def change(host: Host, path: str, edit: Edit, *, mode: int, reload: str = "") -> bool:
-    """Whether anything changed. `edit` turns the content into the wanted one; None stands for no file.
+    """Whether anything was done. `edit` turns the content into the wanted one; None stands for no file.
+
+    A unit that is to `reload` with a change is reloaded by the next call too, until that succeeded.
 
     Transient when the file does not stand still, CommandFailed when `reload` or the swap fails.
     """
     for _ in range(TRIES):
         before = await host.content(path)
         after = edit(before)
-        if after == before:
+        if after == before and not (reload and await host.exists(path + host_files.PENDING)):
             return False
         if await _swap(host, path, before, after, mode, reload):
             return True

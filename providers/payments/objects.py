@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field, ValidationError
 from providers.errors import Transient
 
 PROVIDER = "stripe"
+MARK = "slipwayRefund"  # in a refund's metadata: the key it was ordered with
 Json = dict[str, Any]
 M = TypeVar("M", bound=BaseModel)
 

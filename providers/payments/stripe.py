@@ -19,12 +19,11 @@ from urllib.parse import quote
 import httpx
 from pydantic import SecretStr
 
-from providers.cloud.base import CallGate
 from providers.cloud.http import Line
 from providers.errors import Conflict, InvalidInput, NotFound
 from providers.payments import objects as wire
 from providers.payments.events import ACTED_ON
-from providers.payments.objects import Json, Malformed, PaymentIntent, Refund, Subscription
+from providers.payments.objects import MARK, Json, Malformed, PaymentIntent, Refund, Subscription
 from providers.payments.stripe_errors import PROVIDER, READER, from_response, wait_of
 from providers.payments.webhook import Event, EventMalformed, event_of
 
@@ -34,13 +33,12 @@ PAGE = 100  # the most there is
 MAX_PAGES = 1000  # a guard against a list that never ends
 MAX_KEY = 255  # characters
 MAX_TYPES = 20
-MARK = "slipwayRefund"  # in a refund's metadata: the key it was ordered with
 
 Reason = Literal["duplicate", "fraudulent", "requested_by_customer"]
 
 
 class Stripe:
-    """One account. `gate` keeps all processes together to its limits; `transport` replaces the network, for tests."""
+    """One account. `transport` replaces the network, for tests."""
 
     name = PROVIDER
 
@@ -49,13 +47,12 @@ class Stripe:
         *,
         api_key: SecretStr,
         base_url: str = BASE_URL,
-        gate: CallGate | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         token = api_key.get_secret_value().strip()
         if not (token.isascii() and token.isprintable() and token):
             raise ValueError("a Stripe account needs an API key")
-        self._line = Line(READER, base_url, wait=wait_of, token=token, gate=gate, transport=transport)
+        self._line = Line(READER, base_url, wait=wait_of, token=token, transport=transport)
 
     async def close(self) -> None:
         await self._line.close()

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+
+import httpx
 
 from db import migrate as schema
 from db.queries.users import check_password, ensure_user, find_user
@@ -56,6 +60,17 @@ async def first_administrator(settings: Settings, secrets: Secrets) -> FirstUser
             return FirstUser(USERNAME, secrets.admin_password if unchanged else "")
     finally:
         await database.close()
+
+
+@contextlib.asynccontextmanager
+async def office(api: str, user: FirstUser) -> AsyncIterator[httpx.AsyncClient]:
+    """The product's API, signed in as the first administrator."""
+    async with httpx.AsyncClient(base_url=api, trust_env=False, timeout=30) as client:
+        given = {"username": user.username, "password": user.password}
+        answer = await client.post("/api/auth/login", json=given)
+        answer.raise_for_status()
+        client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        yield client
 
 
 def make_administrator(settings: Settings, username: str, email: str, password: str) -> bool:

@@ -14,6 +14,7 @@ from sandbox.service import ServiceSpec
 from sandbox.stack import clouds, names
 from sandbox.stack.accounts import FirstUser
 from sandbox.stack.hosts import Choice, Kind
+from sandbox.stack.house import House
 from sandbox.stack.keys import Secrets, transip_key
 from sandbox.stack.layout import PROJECT, Layout, last_lines, write_json
 from sandbox.stack.ports import Ports
@@ -37,6 +38,7 @@ class Plan:
         # The port of the first cloud keeps the name it had when there was one.
         self.cloud_ports = {name: ports.get("cloud" if name == "transip" else name) for name in clouds.NAMES}
         self.names = names.Names(layout, secrets, ports, kind)
+        self.house = House(layout, self.names, self.base_domain)
         self._transip_key = str(transip_key(layout)[0])
 
     @property

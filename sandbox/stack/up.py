@@ -128,9 +128,19 @@ class Stack:
             together.create_task(self._started(plan.worker()))
             together.create_task(self._started(plan.api()))
         user = await accounts.first_administrator(plan.settings(), secrets)
+        if plan.kind == "machine":
+            await self._open_house(plan, user)
         details = plan.details(user, choice)
         write_json(layout.up, details)
         return {**details, "lines": plan.lines(user, choice)}
+
+    async def _open_house(self, plan: services.Plan, user: accounts.FirstUser) -> None:
+        self._reports.begin("Web and mail server", "setting up")
+        if not user.password:
+            self._reports.done("Web and mail server", plan.house.address)
+            return
+        async with accounts.office(plan.address, user) as office:
+            self._reports.done("Web and mail server", await plan.house.register(office))
 
     async def _started(self, service: Service) -> None:
         self._reports.begin(service.title)
@@ -194,6 +204,9 @@ class Stack:
         for service in plan.names_and_images():
             await self._started(service)
         await plan.names.ensure_zone(plan.base_domain)
+        if plan.kind == "machine":
+            await self._started(plan.house.service())
+            await plan.house.name()
         await self._started(plan.acme())
 
 

@@ -36,6 +36,7 @@ class Admin:
 
     GET  state                               all records, events, deliveries and calls
     POST payments                            a `Purchase`; returns the payment or the subscription
+    GET  payments/{id}                       the payment, and its events with how many copies are on their way
     POST payments/{id}/{verb}                succeed, fail (one that is `later`), refund (by hand), dispute
     POST refunds/{id}/{verb}                 succeed, fail
     POST disputes/{id}/{verb}                win, lose
@@ -85,6 +86,7 @@ class Admin:
                 self._route("GET", "webhook", self._webhook),
                 self._route("PUT", "webhook", self._set_webhook),
                 self._route("POST", "payments", self._pay),
+                self._route("GET", "payments/{id}", self._payment),
                 self._route("POST", "events/{id}/resend", self._resend),
                 self._route("GET", "faults", self._list_faults),
                 self._route("POST", "faults", self._add_fault),
@@ -114,6 +116,15 @@ class Admin:
         subscribes = purchase.mode == "subscription"
         made = self._subscriptions.begin(purchase) if subscribes else self._payments.buy(purchase)
         return JSONResponse(made.model_dump(), 201)
+
+    async def _payment(self, request: Request) -> Response:
+        payment = self._payments.get(request.path_params["id"])
+        names = {payment.id, payment.session, payment.charge}
+        events = [
+            {"id": event.id, "type": event.type, "pending": self._journal.pending_of(event.id)}
+            for event in self._journal.events() if event.object.get("id") in names
+        ]  # fmt: skip
+        return JSONResponse({"payment": payment.model_dump(), "events": events})
 
     async def _do(self, request: Request) -> Response:
         verb = self._verbs.get(request.path_params["kind"], {}).get(request.path_params["verb"])

@@ -30,16 +30,17 @@ class Payments:
     def __init__(self, store: Store, journal: Journal) -> None:
         self._store = store
         self._journal = journal
+        self._customers = {known.email: known for known in store.all(Customer)}
 
     # ---- what others do
 
     def customer(self, email: str) -> Customer:
         """The customer with this address, made where there is none."""
-        for known in self._store.all(Customer):
-            if known.email == email:
-                return known
+        if email in self._customers:
+            return self._customers[email]
         made = Customer(id=self._journal.id("cus"), email=email, created=int(time.time()))
         self._store.put(made.id, made)
+        self._customers[email] = made
         self._journal.emit("customer.created", self._journal.wire.customer(made))
         return made
 

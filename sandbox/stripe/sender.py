@@ -58,10 +58,9 @@ class Sender:
             waiting = [one for one in self._journal.pending() if one.id not in self._at_work]
             now = time.time()
             due = [one for one in waiting if one.due_at <= now]
-            if endpoint is not None and endpoint.shuffle:
-                random.shuffle(due)
             if endpoint is not None:
-                for delivery in due[: AT_ONCE - len(self._at_work)]:
+                free = min(AT_ONCE - len(self._at_work), len(due))
+                for delivery in random.sample(due, free) if endpoint.shuffle else due[:free]:
                     self._at_work[delivery.id] = asyncio.create_task(self._send(delivery, endpoint))
             later = [one.due_at - now for one in waiting if one.due_at > now]
             with contextlib.suppress(TimeoutError):

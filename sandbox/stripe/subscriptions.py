@@ -35,7 +35,8 @@ class Subscriptions:
             )  # fmt: skip
             invoice = Invoice(
                 id=self._journal.id("in"), subscription=made.id, payment=payment.id, status="paid",
-                billing_reason="subscription_create", period_start=made.period_start, period_end=made.period_end, created=now,
+                billing_reason="subscription_create", period_start=made.period_start, period_end=made.period_end,
+                created=now,
             )  # fmt: skip
             made = made.model_copy(update={"latest_invoice": invoice.id})
             self._store.put(invoice.id, invoice)

@@ -1,5 +1,5 @@
-"""Every route of the API's own documentation against every role and nobody: no answer is a failure of ours, nobody
-gets in without a token, and the routes about people and the audit log are closed to whom they are not for."""
+"""Every route of the API's own documentation against every role, a machine without scopes, and nobody: no answer is a
+failure of ours, nobody gets in without a token, and closed routes are closed to whom they are not for."""
 
 from __future__ import annotations
 
@@ -9,12 +9,19 @@ from typing import Any
 
 import pytest
 
+from domain.api_keys import Scope
 from domain.statuses import Role
+from tests.api.machines import as_machine
 from tests.api.world import World
 
 ADMINISTRATORS = frozenset({Role.ADMINISTRATOR})
 # Whose first segment decides; asked with every method, while other routes are only read.
-CLOSED = {"/api/users": ADMINISTRATORS, "/api/audit": ADMINISTRATORS | {Role.SUPPORT}}
+CLOSED = {
+    "/api/users": ADMINISTRATORS,
+    "/api/audit": ADMINISTRATORS | {Role.SUPPORT},
+    "/api/admin/api-keys": ADMINISTRATORS,
+    "/api/hosting/servers": ADMINISTRATORS | {Role.OPERATOR},
+}
 # Asked by people who have no token yet (an order's options are public), and by machines that watch.
 OPEN = {
     ("post", "/api/auth/login"), ("post", "/api/auth/refresh"), ("get", "/api/live"), ("get", "/api/ready"),
@@ -60,3 +67,43 @@ async def test_no_role_meets_a_failure_or_an_open_door(world: World, role: Role)
             assert (status, told.get("code")) == (403, "FORBIDDEN"), (method, path)
         elif guarded:
             assert status != 403, (method, path)
+
+
+# What a scope of a key opens; every other route is for people.
+SCOPED = {
+    Scope.INSTANCES_WRITE: {("post", "/api/portal/instances")},
+    Scope.INSTANCES_READ: {
+        ("get", "/api/portal/instances"), ("get", "/api/portal/instances/{deployment_id}/status"),
+        ("get", "/api/portal/instances/{deployment_id}/logs"),
+    },
+    Scope.SERVERS_READ: {("get", "/api/hosting/servers"), ("get", "/api/hosting/servers/{server_id}")},
+    Scope.METRICS_READ: {("get", "/metrics")},
+}  # fmt: skip
+
+
+async def refused(world: World) -> dict[tuple[str, str], str]:
+    """Every route that answers 403, and its sentence."""
+    told = {route: await ask(world, *route) for route in await routes(world)}
+    assert {route: body for route, (status, body) in told.items() if status >= 500} == {}
+    return {route: str(body["message"]) for route, (status, body) in told.items() if status == 403}
+
+
+async def test_a_key_without_scopes_opens_nothing_and_is_told_which_scope_it_lacks(world: World) -> None:
+    await as_machine(world)
+    sentences = await refused(world)
+    assert set(await routes(world)) - set(sentences) == OPEN - {("get", "/metrics")}
+    for scope, opened in SCOPED.items():
+        for route in opened:
+            assert f"lacks the scope {scope}" in sentences[route], route
+    closed = set(sentences) - {route for opened in SCOPED.values() for route in opened}
+    assert {sentences[route] for route in closed} == {
+        "This is for people who sign in; no scope of an API key opens it."
+    }
+
+
+@pytest.mark.parametrize("scope", SCOPED)
+async def test_a_scope_opens_its_own_routes_and_no_other(world: World, scope: Scope) -> None:
+    await as_machine(world)
+    nothing = set(await refused(world))
+    await as_machine(world, scope)
+    assert nothing - set(await refused(world)) == SCOPED[scope]

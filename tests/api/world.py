@@ -28,6 +28,8 @@ from settings import Settings
 
 SECRET_KEYS = KeyRing.generate("test")
 PASSWORD = "a long enough password"
+INTERNAL_KEY = "the key of the marketing site"
+WEBHOOK_SECRET = "whsec_of_the_tests"
 
 
 def make_settings(url: str, **changes: Any) -> Settings:
@@ -39,6 +41,8 @@ def make_settings(url: str, **changes: Any) -> Settings:
         "bcrypt_rounds": 4,
         "rate_limit_max_requests": 10_000,
         "rate_limit_max_reads": 10_000,
+        "marketing_webhook_secret": INTERNAL_KEY,
+        "stripe_webhook_secret": WEBHOOK_SECRET,
     }
     return Settings(_env_file=None, **(values | changes))
 

@@ -25,6 +25,7 @@ SERVERS = "activities/servers.py"
 OFFERS = "activities/offers.py"
 GATE = "activities/_gate.py"
 BUDGETS = "db/queries/budgets.py"
+WEBHOOK = "providers/payments/webhook.py"
 
 MUTANTS = (
     _mutant(
@@ -188,6 +189,26 @@ MUTANTS = (
     _mutant(
         "an account that cannot be listed counts as empty", "tests/activities/test_clouds.py",
         ("activities/_listing.py", 'raise NotListed(f"the list failed: {error.message}") from None', "servers = []"),
+    ),
+    _mutant(
+        "a webhook is believed whoever signed it", "tests/providers/payments/test_webhook.py",
+        (WEBHOOK, "if not sum(", "if False and not sum("),
+    ),
+    _mutant(
+        "a webhook of last year is news", "tests/providers/payments/test_webhook.py",
+        (WEBHOOK, "if signed_at < now - tolerance:", "if signed_at < 0:"),
+    ),
+    _mutant(
+        "an empty secret verifies", "tests/providers/payments/test_webhook.py",
+        (WEBHOOK, "if not keys or not all(keys):", "if not keys:"),
+    ),
+    _mutant(
+        "a checkout that is completed counts as paid", "tests/providers/payments/test_events.py",
+        ("providers/payments/events.py", 'if read["payment_status"] == "unpaid":', 'if read["payment_status"] == "":'),
+    ),
+    _mutant(
+        "a refund is sent again without looking", "tests/providers/payments/test_stripe.py",
+        ("providers/payments/stripe.py", "if refund.metadata.get(MARK) == key:", "if refund.metadata.get(MARK) == '':"),
     ),
     _mutant(
         "an account with servers is removed", "tests/db/test_providers.py",

@@ -75,7 +75,8 @@ class HouseWorld(World):
             held = await delivery.load(session, call.subscription_id)
             refund = await refunds.living(session, held.order.id)
             assert refund is not None
-            await refunds.end(session, refund, succeeded=True, reference=call.inputs.refund_reference or f"re_{refund.id}")
+            reference = call.inputs.refund_reference or f"re_{refund.id}"
+            await refunds.end(session, refund, succeeded=True, reference=reference)
 
     # ---- rows
 

@@ -194,6 +194,12 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("outcome = 'case' and settled_at is null"),
     )
+    op.create_index(
+        "ix_payment_events_payment_intent", "payment_events", [sa.literal_column("(facts ->> 'payment_intent')")]
+    )
+    op.create_index(
+        "ix_payment_events_subscription", "payment_events", [sa.literal_column("(facts ->> 'subscription')")]
+    )
     op.create_index(op.f("ix_payment_events_order_id"), "payment_events", ["order_id"], unique=False)
     op.create_index(op.f("ix_payment_events_subscription_id"), "payment_events", ["subscription_id"], unique=False)
     op.create_index(op.f("ix_audit_log_action"), "audit_log", ["action"], unique=False)

@@ -1,0 +1,91 @@
+"""Rows of sales and of their delivery as replies show them: documented columns by their names, amounts in whole cents,
+times in RFC 3339. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api.envelope import stamp
+from db.models_jobs import Job
+from db.models_sales import Customer, Order, Subscription, Tenant
+
+Shown = dict[str, Any]
+
+
+def tenant(row: Tenant) -> Shown:
+    return {
+        "id": row.id,
+        "slug": row.slug,
+        "name": row.name,
+        "is_active": row.is_active,
+        "created_at": stamp(row.created_at),
+    }
+
+
+def order(row: Order, brand: Tenant, customer: Customer) -> Shown:
+    return {
+        "id": row.id,
+        "tenant": brand.slug,
+        "customer_id": row.customer_id,
+        "customer_email": customer.email,
+        "organization_id": customer.organization_id,
+        "price_id": row.price_id,
+        "total_amount": row.total_amount_cents,
+        "currency": row.currency,
+        "status": row.status,
+        "stripe_payment_intent_id": row.stripe_payment_intent_id,
+        "domain": row.domain_name,
+        "source": row.source,
+        "created_at": stamp(row.created_at),
+        "updated_at": stamp(row.updated_at),
+        "started_at": stamp(row.started_at),
+    }
+
+
+def subscription(row: Subscription, brand: Tenant) -> Shown:
+    return {
+        "id": row.id,
+        "order_id": row.order_id,
+        "tenant": brand.slug,
+        "customer_id": row.customer_id,
+        "price_id": row.price_id,
+        "status": row.status,
+        "current_period_start": stamp(row.current_period_start),
+        "current_period_end": stamp(row.current_period_end),
+        "cancel_at_period_end": row.cancel_at_period_end,
+        "stripe_subscription_id": row.stripe_subscription_id,
+        "past_due_since": stamp(row.past_due_since),
+        "suspended_at": stamp(row.suspended_at),
+        "suspended_for": row.suspended_for,
+        "activated_at": stamp(row.activated_at),
+        "ended_at": stamp(row.ended_at),
+        "created_at": stamp(row.created_at),
+        "updated_at": stamp(row.updated_at),
+    }
+
+
+def job(row: Job) -> Shown:
+    return {
+        "id": row.id,
+        "type": row.type,
+        "status": row.status,
+        "attempts": row.attempts,
+        "payload": row.payload,
+        "parent_id": row.parent_id,
+        "subscription_id": row.subscription_id,
+        "server_id": row.server_id,
+        "workflow_id": row.workflow_id,
+        "phase": row.phase,
+        "attention": row.attention,
+        "status_message": row.status_message,
+        "error_code": row.error_code,
+        "error_message": row.error_message,
+        "parked": row.parked,
+        "absence": row.absence,
+        "requested_by": row.requested_by,
+        "position": row.position,
+        "started_at": stamp(row.started_at),
+        "ended_at": stamp(row.ended_at),
+        "created_at": stamp(row.created_at),
+        "updated_at": stamp(row.updated_at),
+    }

@@ -1,0 +1,466 @@
+"""Hosting accounts on a real Debian host: served, walled in, suspended, moved and proven gone."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import tarfile
+from typing import Any
+
+import asyncssh
+import bcrypt
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from providers.errors import CommandFailed, Conflict, InvalidInput, NotFound, StillPresent
+from providers.hosting import commands, sites, volumes
+from providers.hosting.account import NGINX_SITES, Account
+from providers.hosting.accounts import ensure_account, ensure_quota
+from providers.hosting.backups import back_up, discard, fetch, restore
+from providers.hosting.certificates import install_certificate, make_csr, publish_challenge, withdraw_challenge
+from providers.hosting.inspection import facts
+from providers.hosting.removal import prove_absent, remove
+from providers.hosting.setup import set_up
+from providers.hosting.sftp import ensure_keys, ensure_password
+from providers.hosting.sites import ensure_site
+from providers.hosting.suspension import resume, suspend
+from providers.hosts.cloud_init import new_keypair
+from providers.hosts.ssh import Host
+from tests.providers.hosting.conftest import WebServer, account_of, boot
+from tests.providers.hosts.conftest import Authority
+
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+async def server(driver: Any) -> WebServer:
+    made = await boot(driver, "web-1")
+    async with made.enter() as host:
+        assert (await set_up(host, made.story.say)).already is False
+        assert (await set_up(host, made.story.say)).already is True
+    return made
+
+
+async def place(server: WebServer, host: Host, account: Account) -> None:
+    await ensure_account(host, account, server.story.say)
+    await ensure_site(host, account, server.story.say)
+
+
+async def write(host: Host, account: Account, path: str, text: str) -> None:
+    """A file of the customer's, made by the customer's user."""
+    await host.run(commands.as_user(account.system_user, ["tee", "--", path]), input=text)
+
+
+class TestSites:
+    async def test_a_static_site_is_served_by_its_names_and_every_step_may_be_repeated(self, server: WebServer) -> None:
+        account = account_of(1, domains=("one.example.test", "www.one.example.test"))
+        async with server.enter() as host:
+            for first in (True, False):
+                assert await ensure_account(host, account, server.story.say) is first
+                assert await ensure_quota(host, account, server.story.say) is False
+                assert await ensure_site(host, account, server.story.say) is first
+            assert "This site is ready" in (await server.get("www.one.example.test")).text
+            await write(host, account, f"{account.public}/index.html", "hello of one")
+            await write(host, account, f"{account.public}/.env", "SECRET=1")
+            await write(host, account, f"{account.public}/old.php", "<?php secret();")
+            assert (await server.get("one.example.test")).text == "hello of one"
+            assert [(await server.get("one.example.test", path)).status_code for path in ("/.env", "/old.php")] == [
+                404
+            ] * 2
+            assert await ensure_site(host, account, server.story.say) is False
+            assert (await server.get("one.example.test")).text == "hello of one"
+
+    async def test_names_of_nobody_get_no_answer(self, server: WebServer, authority: Authority) -> None:
+        assert await server.silent("nobody.example.test")
+        with pytest.raises(httpx.ConnectError):
+            await server.get("nobody.example.test", tls=authority)
+
+    async def test_php_runs_as_the_account_and_may_be_switched_off(self, server: WebServer) -> None:
+        account = account_of(2, kind="php")
+        async with server.enter() as host:
+            await place(server, host, account)
+            script = (
+                "<?php session_start(); echo posix_getpwuid(posix_geteuid())['name'], ' ', $_SERVER['REQUEST_URI'];"
+            )
+            await write(host, account, f"{account.public}/index.php", script)
+            assert (await server.get(account.domains[0], "/pretty/path?x=1")).text == (
+                f"{account.system_user} /pretty/path?x=1"
+            )
+            plain = account.model_copy(update={"kind": "static"})
+            assert await ensure_site(host, plain, server.story.say) is True
+            assert not await host.exists(account.pool_file)
+            assert (await server.get(account.domains[0], "/index.php")).status_code == 404
+            assert await ensure_site(host, account, server.story.say) is True
+            assert (await server.get(account.domains[0])).text.startswith(account.system_user)
+
+    async def test_a_name_of_another_account_is_refused_and_nothing_changes(self, server: WebServer) -> None:
+        first, second = account_of(3), account_of(4, domains=("site3.example.test", "site4.example.test"))
+        async with server.enter() as host:
+            await place(server, host, first)
+            await ensure_account(host, second, server.story.say)
+            with pytest.raises(Conflict, match=r"site3\.example\.test"):
+                await ensure_site(host, second, server.story.say)
+            assert not await host.exists(second.site_file)
+            assert (await server.get("site3.example.test")).status_code == 200
+            assert await server.silent("site4.example.test")
+
+    async def test_what_nginx_refuses_is_rolled_back_and_the_others_keep_serving(self, server: WebServer) -> None:
+        account, broken = account_of(5), f"{NGINX_SITES}/foreign.conf"
+        async with server.enter() as host:
+            await place(server, host, account)
+            before = await host.read(account.site_file)
+            await host.put(broken, "server { no_such_directive; }\n", mode=0o644)
+            try:
+                more = account.model_copy(update={"domains": (*account.domains, "more5.example.test")})
+                with pytest.raises(CommandFailed, match="no_such_directive"):
+                    await ensure_site(host, more, server.story.say)
+                assert await host.read(account.site_file) == before
+                assert (await server.get(account.domains[0])).status_code == 200
+            finally:
+                await host.run(["rm", broken])
+            assert await ensure_site(host, more, server.story.say) is True
+            assert (await server.get("more5.example.test")).status_code == 200
+
+
+class TestWalls:
+    async def test_php_of_one_account_reads_nothing_of_another(self, server: WebServer) -> None:
+        spy, victim = account_of(10, kind="php"), account_of(11, kind="php")
+        async with server.enter() as host:
+            for account in (spy, victim):
+                await place(server, host, account)
+            await write(host, victim, f"{victim.public}/secret.txt", "the secret")
+            await write(host, victim, f"{victim.private}/secret.txt", "the secret")
+            wanted = [f"{victim.public}/secret.txt", f"{victim.private}/secret.txt", victim.home, "/etc/passwd",
+                      spy.key_file, victim.socket]  # fmt: skip
+            script = f"""<?php
+                foreach (['{"', '".join(wanted)}'] as $path) {{
+                    var_dump(@file_get_contents($path), @scandir($path));
+                }}
+                var_dump(function_exists('exec'), @fsockopen('unix://{victim.socket}'));
+                var_dump(@symlink('{victim.public}/secret.txt', '{spy.public}/link.txt'));
+            """
+            await write(host, spy, f"{spy.public}/spy.php", script)
+            shown = (await server.get(spy.domains[0], "/spy.php")).text
+            assert set(shown.split()) == {"bool(false)"}
+            # The same without PHP's own walls: the system's hold alone.
+            for path in (victim.public, victim.private, *wanted[:2]):
+                assert not (await host.run(commands.as_user(spy.system_user, ["ls", path]), check=False)).ok
+            await host.run(commands.as_user(spy.system_user, ["ln", "-s", wanted[0], f"{spy.public}/link.txt"]))
+            assert (await server.get(spy.domains[0], "/link.txt")).status_code == 404
+
+    async def test_writing_ends_at_the_quota_which_can_be_raised(self, server: WebServer) -> None:
+        account = account_of(12, quota_mb=16)
+        async with server.enter() as host:
+            await place(server, host, account)
+            await write(host, account, f"{account.public}/index.html", "kept")
+
+            def fill(megabytes: int) -> list[str]:
+                dd = ["dd", "if=/dev/zero", f"of={account.private}/filler", "bs=1M", f"count={megabytes}"]
+                return commands.as_user(account.system_user, dd)
+
+            full = await host.run(fill(40), check=False)
+            assert "No space left on device" in full.stderr
+            found = await facts(host, account)
+            assert (found.state, found.quota_mb) == ("active", 16)
+            assert 16 <= found.used_mb <= 20
+            larger = account.model_copy(update={"quota_mb": 48})
+            assert await ensure_quota(host, larger, server.story.say) is True
+            assert await ensure_quota(host, larger, server.story.say) is False
+            await host.run(fill(46))
+            assert not (await host.run(fill(60), check=False)).ok
+            assert (await server.get(account.domains[0])).text == "kept"
+            with pytest.raises(InvalidInput, match="cannot be made smaller"):
+                await ensure_account(host, account, server.story.say)
+
+    async def test_a_growth_cut_short_is_ended_by_the_next(self, server: WebServer) -> None:
+        account = account_of(13, quota_mb=16)
+        larger = account.model_copy(update={"quota_mb": 64})
+        async with server.enter() as host:
+            await place(server, host, account)
+            await volumes.unmount(host, account)
+            await host.run(commands.set_size(account.volume, volumes.image_mb(64)))
+            assert (await facts(host, account)).state == "incomplete"
+            assert await ensure_account(host, larger, server.story.say) is True
+            sizes = (await host.run(commands.sizes(account.home))).stdout.split()
+            assert int(sizes[-1]) >= 60 * 1024 * 1024
+            assert (await facts(host, larger)).state == "active"
+
+    async def test_a_user_that_is_not_ours_is_never_touched(self, server: WebServer) -> None:
+        account = account_of(14)
+        async with server.enter() as host:
+            await host.run(["useradd", "--create-home", "--comment", "Somebody", account.system_user])
+            before = await host.run(["getent", "passwd", account.system_user])
+            for act in (ensure_account, ensure_site, suspend, resume, remove, make_csr):
+                with pytest.raises(Conflict):
+                    await act(host, account, server.story.say)
+            with pytest.raises(Conflict):
+                await back_up(host, account, "last", server.story.say)
+            with pytest.raises(StillPresent):
+                await prove_absent(host, account)
+            assert (await facts(host, account)).state == "foreign"
+            assert (await host.run(["getent", "passwd", account.system_user])).stdout == before.stdout
+            assert await host.exists(f"/home/{account.system_user}")
+
+
+class TestSftp:
+    async def test_a_key_uploads_into_the_account_and_nowhere_else(self, server: WebServer) -> None:
+        account, (private, public) = account_of(20), new_keypair()
+        async with server.enter() as host:
+            await place(server, host, account)
+            assert await ensure_keys(host, account, [public], server.story.say) is True
+            assert await ensure_keys(host, account, [f"{public} of@ada"], server.story.say) is False
+            async with server.customer(account, key=private) as connection:
+                async with connection.start_sftp_client() as sftp:
+                    assert await sftp.getcwd() == "/public"
+                    async with sftp.open("index.html", "w") as file:
+                        await file.write("uploaded")
+                    assert {"public", "private", "scratch"} <= set(await sftp.listdir("/"))
+                    with pytest.raises(asyncssh.SFTPNoSuchFile):
+                        await sftp.stat("/etc/passwd")
+                    with pytest.raises(asyncssh.SFTPPermissionDenied):
+                        await sftp.mkdir("/more")
+                # Whatever is asked for, SFTP's server is what starts: it waits for SFTP and runs nothing.
+                shell = await connection.run("touch /public/ran; id", input="", timeout=5)
+                assert "uid=" not in str(shell.stdout)
+                with pytest.raises(asyncssh.ChannelOpenError):
+                    await connection.open_connection("127.0.0.1", 80)
+            assert (await server.get(account.domains[0])).text == "uploaded"
+            assert (await server.get(account.domains[0], "/ran")).status_code == 404
+            await ensure_keys(host, account, [], server.story.say)
+            with pytest.raises(asyncssh.PermissionDenied):
+                await server.customer(account, key=private)
+
+    async def test_a_password_is_set_by_its_hash_which_nobody_sees(self, server: WebServer) -> None:
+        account, password = account_of(21), "correct horse battery"
+        hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(5)).decode()
+        async with server.enter() as host:
+            await place(server, host, account)
+            assert await ensure_password(host, account, SecretStr(hashed), server.story.say) is True
+            assert await ensure_password(host, account, SecretStr(hashed), server.story.say) is False
+            async with server.customer(account, password=password) as connection:
+                async with connection.start_sftp_client() as sftp:
+                    assert await sftp.listdir(".")
+            assert await ensure_password(host, account, None, server.story.say) is True
+        told = "\n".join([*server.story.said, *(text for _, text in server.story.lines)])
+        assert hashed not in told
+
+    async def test_what_is_no_key_or_hash_is_refused(self, server: WebServer) -> None:
+        account = account_of(22)
+        async with server.enter() as host:
+            with pytest.raises(InvalidInput):
+                await ensure_keys(host, account, ["ssh-ed25519 nonsense"], server.story.say)
+            with pytest.raises(InvalidInput):
+                await ensure_password(host, account, SecretStr("$6$x\nroot:$6$y"), server.story.say)
+            with pytest.raises(NotFound):
+                await ensure_keys(host, account, [new_keypair()[1]], server.story.say)
+
+
+class TestCertificates:
+    async def test_https_with_the_servers_own_key_and_challenges_over_http(
+        self, server: WebServer, authority: Authority
+    ) -> None:
+        account = account_of(30)
+        name = account.domains[0]
+        async with server.enter() as host:
+            await place(server, host, account)
+            csr = await make_csr(host, account, server.story.say)
+            chain = authority.sign(csr)
+            for first in (True, False):
+                assert await install_certificate(host, account, chain, server.story.say) is first
+            assert "This site is ready" in (await server.get(name, tls=authority)).text
+            plain = await server.get(name, "/a?b=c")
+            assert (plain.status_code, plain.headers["location"]) == (301, f"https://{name}/a?b=c")
+            await publish_challenge(host, "token-1", "token-1.thumbprint")
+            assert (await server.get(name, "/.well-known/acme-challenge/token-1")).text == "token-1.thumbprint"
+            await withdraw_challenge(host, "token-1")
+            assert (await server.get(name, "/.well-known/acme-challenge/token-1")).status_code == 404
+            assert await install_certificate(host, account, authority.sign(csr, days=30), server.story.say) is True
+            assert (await facts(host, account)).https is True
+
+    async def test_a_certificate_for_another_key_or_name_changes_nothing(
+        self, server: WebServer, authority: Authority
+    ) -> None:
+        first, second = account_of(31), account_of(32)
+        async with server.enter() as host:
+            for account in (first, second):
+                await place(server, host, account)
+            chain = authority.sign(await make_csr(host, first, server.story.say))
+            with pytest.raises(InvalidInput, match=r"not for site32\.example\.test"):
+                await install_certificate(host, second, chain, server.story.say)
+            await make_csr(host, second, server.story.say)
+            both = second.model_copy(update={"domains": first.domains})
+            with pytest.raises(InvalidInput, match="another key"):
+                await install_certificate(host, both, chain, server.story.say)
+            assert (await server.get(second.domains[0])).status_code == 200
+
+
+class TestSuspension:
+    async def test_a_suspended_site_says_so_and_comes_back_as_it_was(
+        self, server: WebServer, authority: Authority
+    ) -> None:
+        account, (private, public) = account_of(40, kind="php"), new_keypair()
+        name = account.domains[0]
+        async with server.enter() as host:
+            await place(server, host, account)
+            await ensure_keys(host, account, [public], server.story.say)
+            chain = authority.sign(await make_csr(host, account, server.story.say))
+            await install_certificate(host, account, chain, server.story.say)
+            await write(host, account, f"{account.public}/index.php", "<?php echo 'alive';")
+            assert (await server.get(name, tls=authority)).text == "alive"
+            async with server.customer(account, key=private) as connection:
+                assert await suspend(host, account, server.story.say) is True
+                await asyncio.wait_for(connection.wait_closed(), 10)
+            assert await suspend(host, account, server.story.say) is False
+            for tls in (None, authority):
+                page = await server.get(name, "/any", tls=tls)
+                assert page.status_code == 503
+                assert "This site is suspended" in page.text
+            with pytest.raises((asyncssh.PermissionDenied, asyncssh.ConnectionLost)):
+                await server.customer(account, key=private)
+            assert not (await host.run(commands.processes(account.system_user), check=False)).ok
+            # A repeat of an earlier step, or a renewal, does not open it.
+            await ensure_site(host, account, server.story.say)
+            await publish_challenge(host, "token-2", "answer")
+            assert (await server.get(name, "/.well-known/acme-challenge/token-2")).text == "answer"
+            assert (await facts(host, account)).state == "suspended"
+            assert await resume(host, account, server.story.say) is True
+            assert await resume(host, account, server.story.say) is False
+            assert (await server.get(name, tls=authority)).text == "alive"
+            async with server.customer(account, key=private) as connection, connection.start_sftp_client() as sftp:
+                assert await sftp.exists("index.php")
+
+
+class TestBackups:
+    async def test_content_comes_back_byte_for_byte_into_a_new_place(self, server: WebServer) -> None:
+        account, blob = account_of(50), bytes(range(256)) * 4096
+        async with server.enter() as host:
+            await place(server, host, account)
+            await write(host, account, f"{account.public}/index.html", "precious")
+            await write(host, account, f"{account.private}/näme with space", "private")
+            await host.put("/root/blob", blob, mode=0o644)
+            await host.run(["install", "-o", account.system_user, "/root/blob", f"{account.public}/blob"])
+            made = await back_up(host, account, "job-1", server.story.say)
+            assert await back_up(host, account, "job-1", server.story.say) == made
+            assert not (await host.run(commands.as_user(account.system_user, ["cat", made.path]), check=False)).ok
+            assert await remove(host, account, server.story.say) is True
+            proof = await prove_absent(host, account)
+            assert "back-ups are kept" in proof
+            pieces: list[bytes] = []
+
+            async def sink(chunk: bytes) -> None:
+                pieces.append(chunk)
+
+            assert await fetch(host, account, "job-1", sink) == made
+            with tarfile.open(fileobj=io.BytesIO(b"".join(pieces))) as archive:
+                assert {"public/blob", "private/näme with space"} <= set(archive.getnames())
+
+            async def chunks() -> Any:
+                for piece in pieces:
+                    yield piece
+
+            await place(server, host, account)
+            await restore(host, account, chunks(), server.story.say)
+            assert (await server.get(account.domains[0])).text == "precious"
+            assert (await server.get(account.domains[0], "/blob")).content == blob
+            assert (await facts(host, account)).backups == ("job-1",)
+            assert await discard(host, account, "job-1", server.story.say) is True
+            assert await discard(host, account, "job-1", server.story.say) is False
+            with pytest.raises(NotFound):
+                await fetch(host, account, "job-1", sink)
+
+
+class TestTheEnd:
+    async def test_removal_leaves_nothing_and_may_be_repeated(self, server: WebServer, authority: Authority) -> None:
+        account = account_of(60, kind="php")
+        async with server.enter() as host:
+            await place(server, host, account)
+            await ensure_keys(host, account, [new_keypair()[1]], server.story.say)
+            chain = authority.sign(await make_csr(host, account, server.story.say))
+            await install_certificate(host, account, chain, server.story.say)
+            with pytest.raises(StillPresent, match=account.system_user):
+                await prove_absent(host, account)
+            assert await remove(host, account, server.story.say) is True
+            assert await remove(host, account, server.story.say) is False
+            proof = await prove_absent(host, account)
+            assert account.domains[0] in proof
+            assert await server.silent(account.domains[0])
+            found = await host.run(["find", "/etc", "/srv", "/var/lib/slipway", "/run", "/var/log/nginx", "-xdev",
+                                    "-name", f"*{account.system_user}*"])  # fmt: skip
+            assert found.stdout == ""
+            loops = await host.run(["losetup", "--list", "--noheadings", "--output", "BACK-FILE"])
+            assert account.system_user not in loops.stdout
+
+    async def test_five_accounts_at_once_do_not_disturb_each_other(self, server: WebServer) -> None:
+        accounts = [account_of(70 + n, kind="php" if n % 2 else "static") for n in range(5)]
+
+        async def whole(account: Account) -> None:
+            async with server.enter() as host:
+                await place(server, host, account)
+
+        await asyncio.gather(*(whole(account) for account in accounts))
+        answers = await asyncio.gather(*(server.get(account.domains[0]) for account in accounts))
+        assert [answer.status_code for answer in answers] == [200] * 5
+
+        async def end(account: Account) -> str:
+            async with server.enter() as host:
+                await remove(host, account, server.story.say)
+                return await prove_absent(host, account)
+
+        assert len(await asyncio.gather(*(end(account) for account in accounts))) == 5
+
+    async def test_a_connection_lost_anywhere_is_healed_by_a_second_run(self, server: WebServer) -> None:
+        account = account_of(80, kind="php")
+
+        class Cut(Exception):
+            pass
+
+        async def all_steps(host: Host) -> None:
+            await place(server, host, account)
+            await suspend(host, account, server.story.say)
+            await resume(host, account, server.story.say)
+            await remove(host, account, server.story.say)
+
+        # The connection dies before the n-th command, for many an n.
+        for limit in range(5, 200, 11):
+            count = 0
+            async with server.enter() as host:
+                run = host.run
+
+                async def counted(argv: Any, run: Any = run, host: Host = host, limit: int = limit, **more: Any) -> Any:
+                    nonlocal count
+                    count += 1
+                    if count == limit:
+                        host._open().abort()
+                        raise Cut
+                    return await run(argv, **more)
+
+                host.run = counted  # type: ignore[method-assign]
+                try:
+                    await all_steps(host)
+                except Cut:
+                    pass
+                else:
+                    break
+            async with server.enter() as host:
+                await place(server, host, account)
+                await resume(host, account, server.story.say)
+            assert (await server.get(account.domains[0])).status_code == 200
+        assert limit > 50
+        async with server.enter() as host:
+            await remove(host, account, server.story.say)
+            assert await prove_absent(host, account)
+
+    async def test_after_a_reboot_sites_are_back(self, server: WebServer) -> None:
+        account = account_of(90, kind="php")
+        async with server.enter() as host:
+            await place(server, host, account)
+            await write(host, account, f"{account.public}/index.php", "<?php echo 'again';")
+        await server.driver.stop(server.name)
+        await server.driver.start(server.name)
+        await server.awaited()
+        async with server.enter() as host:
+            assert (await set_up(host, server.story.say)).already is True
+            assert (await server.get(account.domains[0])).text == "again"
+            assert await ensure_site(host, account, server.story.say) is False
+            assert (await sites.answer(host, account.domains[0]))[1] == "again"
