@@ -51,6 +51,8 @@ from api import (
     servers,
     users,
     vps,
+    zone_records,
+    zones,
 )
 from api.failing import Failing
 from api.feed import Feed
@@ -107,7 +109,7 @@ def create_app(
     errors.install(app)
     for module in (auth, password_reset, create_instance, instances, events, credentials, commands, servers, plans,
                    offers, vps, attention, inventory, providers, products, house_servers, api_keys, users, audit,
-                   orders, payments, options, health, pages):  # fmt: skip
+                   orders, payments, zones, zone_records, options, health, pages):  # fmt: skip
         app.include_router(module.router)
     app.include_router(aliases.router_for([auth.router, users.router, audit.router]))
     app.mount("/assets/docs", StaticFiles(directory=pages.API_STATIC), name="docs-assets")

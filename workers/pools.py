@@ -32,6 +32,7 @@ from activities.servers import ServerActivities
 from activities.site_certificates import SiteCertificateActivities
 from activities.site_checks import SiteCheckActivities
 from activities.sweeps import SweepActivities
+from activities.zone_changes import ZoneChangeActivities
 from activities.zones import ZoneActivities
 from domain import ids
 from domain.servers import SERVED
@@ -46,10 +47,12 @@ from workflows.provisioning import Provisioning
 from workflows.server_actions import LookAtServer, ServerActions
 from workflows.sweeps import InventorySweep, StartSweep
 from workflows.termination import Termination
+from workflows.zones import ChangeZone, LookAtZone
 
 WORKFLOWS: tuple[type, ...] = (
     Provisioning, Termination, Planning, ServerActions, LookAtServer, ReadOffers, AccountCheck, StartSweep,
     InventorySweep, SendMail, SetUpServer, Fulfilment, ProvisionDns, ProvisionHosting, ProvisionMail,
+    ChangeZone, LookAtZone,
 )  # fmt: skip
 
 
@@ -68,7 +71,12 @@ def _runs(deps: Deps) -> list[Callable[..., Any]]:
     return [records.record, records.reserve, records.move, records.preview,
             records.activate, records.release, records.end_action, records.end_mail,
             house.activate_house_server, house.stand_down_house_server, sweeps.start_unstarted,
-            *_deliveries(deps)]  # fmt: skip
+            *_zone_rows(deps), *_deliveries(deps)]  # fmt: skip
+
+
+def _zone_rows(deps: Deps) -> list[Callable[..., Any]]:
+    changes = ZoneChangeActivities(deps)
+    return [changes.next_change, changes.fail_change]
 
 
 def _deliveries(deps: Deps) -> list[Callable[..., Any]]:
@@ -106,8 +114,9 @@ def _edge(deps: Deps) -> list[Callable[..., Any]]:
 
 
 def _sites(deps: Deps) -> list[Callable[..., Any]]:
-    zones = ZoneActivities(deps)
-    return [zones.publish_zone, zones.publish_records, zones.withdraw_zone, zones.prove_zone_absent,
+    zones, changes = ZoneActivities(deps), ZoneChangeActivities(deps)
+    return [changes.change_zone, changes.look_at_zone,
+            zones.publish_zone, zones.publish_records, zones.withdraw_zone, zones.prove_zone_absent,
             SiteCertificateActivities(deps).issue_site_certificate, SiteCheckActivities(deps).check_site,
             RefundActivities(deps).send_refund]  # fmt: skip
 
