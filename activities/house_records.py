@@ -1,5 +1,5 @@
-"""Rows of the house's servers as their set-up goes on. Called as local activities, in one transaction with the journal's
-batch."""
+"""Rows of the house's servers as their set-up goes on. Called as local activities, so they stay short; the journal's
+batch is written in the same transaction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The set-up of a server of the house: signed in as root, seen from outside. Which rows change is in house_records.py."""
+"""The set-up of a server of the house: signed in as root, seen from outside. Rows change in house_records.py."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from db.models_hosting import Server
 from domain.house_servers import HouseCall
 from domain.journal import SubjectKind
 from domain.sales import ServerType
-from providers.dns.lookup import DNS_PORT, ask
+from providers.dns.lookup import DNS_PORT, ask, split
 from providers.errors import HostUnreachable, NotReady, Unauthorized, Unhealthy
 from providers.hosting import setup as web
 from providers.hosts import commands, probe
@@ -91,9 +91,11 @@ class HouseServerActivities:
             await log.say(f"Outside: {server.ip_address} answers on {', '.join(map(str, found))}")
 
     async def _answers_for_our_zone(self, server: Server) -> str:
-        zone = self._deps.config.base_domain
-        place = f"[{server.ip_address}]" if ":" in server.ip_address else server.ip_address
-        answer = await ask(f"{place}:{DNS_PORT}", zone, "SOA")
+        config = self._deps.config
+        zone, place = config.base_domain, f"[{server.ip_address}]:{DNS_PORT}"
+        # Where the settings name it, they also say on which port it answers.
+        asked = next((one for one in config.dns_servers if split(one)[0] == server.ip_address), place)
+        answer = await ask(asked, zone, "SOA")
         if not answer.authoritative or not answer.values:
             raise Unhealthy(f"{server.ip_address} is no authoritative name server of {zone}: it says {answer.rcode}")
         return f"Outside: {server.ip_address} answers for {zone} with authority"

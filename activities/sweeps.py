@@ -118,7 +118,7 @@ class SweepActivities:
             with contextlib.suppress(WorkflowAlreadyStartedError):
                 await activity.client().start_workflow("SetUpServer", order, **set_up_start(order))
             async with self._deps.db.begin() as session:
-                await set_ups.started(session, uuid.UUID(order.job_id))
+                await jobs.started(session, uuid.UUID(order.job_id))
         return len(orders)
 
     async def _start_zone_changes(self) -> int:

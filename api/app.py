@@ -39,8 +39,10 @@ from api import (
     house_servers,
     instances,
     inventory,
+    jobs,
     offers,
     options,
+    order_reads,
     orders,
     pages,
     password_reset,
@@ -49,6 +51,7 @@ from api import (
     products,
     providers,
     servers,
+    tenants,
     users,
     vps,
     zone_records,
@@ -80,6 +83,40 @@ _EXPOSED = [
 ]  # fmt: skip
 
 
+# In this order; `pages` last, because it answers what nobody else does.
+ROUTED = (
+    auth,
+    password_reset,
+    create_instance,
+    instances,
+    events,
+    credentials,
+    commands,
+    servers,
+    plans,
+    offers,
+    vps,
+    attention,
+    inventory,
+    providers,
+    products,
+    orders,
+    order_reads,
+    payments,
+    jobs,
+    tenants,
+    house_servers,
+    api_keys,
+    users,
+    audit,
+    zones,
+    zone_records,
+    options,
+    health,
+    pages,
+)
+
+
 def create_app(
     settings: Settings | None = None, *, db: Database | None = None, temporal: Client | None = None
 ) -> FastAPI:
@@ -107,9 +144,7 @@ def create_app(
     )
     app.state.services = held
     errors.install(app)
-    for module in (auth, password_reset, create_instance, instances, events, credentials, commands, servers, plans,
-                   offers, vps, attention, inventory, providers, products, house_servers, api_keys, users, audit,
-                   orders, payments, zones, zone_records, options, health, pages):  # fmt: skip
+    for module in ROUTED:
         app.include_router(module.router)
     app.include_router(aliases.router_for([auth.router, users.router, audit.router]))
     app.mount("/assets/docs", StaticFiles(directory=pages.API_STATIC), name="docs-assets")

@@ -32,6 +32,7 @@ api_key = APIKeyHeader(name=HEADER, auto_error=False, description="A machine's k
 Caller = Principal | Machine
 
 OPERATORS = frozenset({Role.ADMINISTRATOR, Role.OPERATOR})
+NOBODY = uuid.UUID(int=0)  # no organization has this id
 STAFF = OPERATORS | {Role.BILLING, Role.SUPPORT}
 
 
@@ -133,6 +134,11 @@ def settled(principal: Principal) -> Principal:
             ErrorCode.FORBIDDEN, "Change your first password before anything else (POST /api/auth/password)."
         )
     return principal
+
+
+def bound(principal: Principal) -> uuid.UUID | None:
+    """The organization whose rows alone a principal sees; None for staff, who see all."""
+    return None if principal.role is not Role.USER else principal.organization_id or NOBODY
 
 
 def requires(roles: frozenset[Role]) -> Callable[..., Awaitable[Principal]]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import uuid
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, EmailStr, Field, StringConstraints
+from pydantic import AfterValidator, EmailStr, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
 from api.examples import described
-from api.schemas import Asked, printable
+from api.product_schemas import Slug
+from api.schemas import Asked, Text200, printable
 
 PaymentIntent = Annotated[str, StringConstraints(pattern=r"^pi_[A-Za-z0-9_]{1,150}$")]
 TenantSlug = Annotated[str, StringConstraints(min_length=1, max_length=63), AfterValidator(printable)]
@@ -24,6 +26,39 @@ class OrderCreate(Asked):
     domain: Annotated[str, StringConstraints(max_length=253)] | None = None
 
 
+class TenantCreate(Asked):
+    """Body of POST /api/tenants."""
+
+    slug: Slug
+    name: Text200
+
+
+class TenantChange(Asked):
+    """Body of PATCH /api/tenants/{id}."""
+
+    name: Text200 | None = None
+    is_active: bool | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> TenantChange:
+        if self.name is None and self.is_active is None:
+            raise PydanticCustomError("empty", "Say at least one of name and is_active.")
+        return self
+
+
+class Settlement(Asked):
+    """How a case was dealt with."""
+
+    note: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500),
+                    AfterValidator(printable)]  # fmt: skip
+
+
+TENANT_REQUEST: dict[str, Any] = {"slug": "acme-hosting", "name": "Acme Hosting"}
+TENANT_CHANGE: dict[str, Any] = {"is_active": False}
+TENANT = described("The tenant", {"tenant": {
+    "id": "tenant-uuid", "slug": "acme-hosting", "name": "Acme Hosting", "is_active": True,
+    "created_at": "2026-11-28T12:00:00Z",
+}})  # fmt: skip
 ORDER_REQUEST: dict[str, Any] = {
     "tenantSlug": "acme-hosting",
     "priceId": "0198f2b4-6f00-7c3a-9a51-0a4d1f2e3b4c",

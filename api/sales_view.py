@@ -6,8 +6,9 @@ from __future__ import annotations
 from typing import Any
 
 from api.envelope import stamp
+from db.models_hosting import BackupJob, DnsZone, Domain, HostingAccount, MailAccount
 from db.models_jobs import Job
-from db.models_sales import Customer, Order, Subscription, Tenant
+from db.models_sales import Customer, Order, PaymentEvent, Refund, Subscription, Tenant
 
 Shown = dict[str, Any]
 
@@ -89,3 +90,89 @@ def job(row: Job) -> Shown:
         "created_at": stamp(row.created_at),
         "updated_at": stamp(row.updated_at),
     }
+
+
+def refund(row: Refund) -> Shown:
+    return {
+        "id": row.id,
+        "order_id": row.order_id,
+        "amount": row.amount_cents,
+        "currency": row.currency,
+        "status": row.status,
+        "reason": row.reason,
+        "stripe_refund_id": row.stripe_refund_id,
+        "requested_by": row.requested_by,
+        "created_at": stamp(row.created_at),
+        "ended_at": stamp(row.ended_at),
+    }
+
+
+def payment_event(row: PaymentEvent) -> Shown:
+    """For staff: `facts` hold what a customer typed at the payment service."""
+    return {
+        "id": row.id,
+        "type": row.type,
+        "happened_at": stamp(row.happened_at),
+        "livemode": row.livemode,
+        "outcome": row.outcome,
+        "message": row.message,
+        "facts": row.facts,
+        "order_id": row.order_id,
+        "subscription_id": row.subscription_id,
+        "received_at": stamp(row.received_at),
+        "settled_by": row.settled_by,
+        "settled_at": stamp(row.settled_at),
+    }
+
+
+def domain(row: Domain) -> Shown:
+    return {"id": row.id, "name": row.name, "status": row.status, "expires_at": stamp(row.expires_at)} | _times(row)
+
+
+def zone(row: DnsZone) -> Shown:
+    return {
+        "id": row.id,
+        "zone_name": row.zone_name,
+        "kind": row.kind,
+        "status": row.status,
+        "serial": row.serial,
+    } | _times(row)
+
+
+def hosting_account(row: HostingAccount) -> Shown:
+    return {
+        "id": row.id,
+        "server_id": row.server_id,
+        "system_user": row.system_user,
+        "fqdn": row.fqdn,
+        "runtime": row.runtime,
+        "quota_mb": row.quota_mb,
+        "status": row.status,
+    } | _times(row)
+
+
+def mailbox(row: MailAccount) -> Shown:
+    return {
+        "id": row.id,
+        "server_id": row.server_id,
+        "email": row.email,
+        "quota_mb": row.quota_mb,
+        "status": row.status,
+    } | _times(row)
+
+
+def backup(row: BackupJob) -> Shown:
+    return {
+        "id": row.id,
+        "status": row.status,
+        "reason": row.reason,
+        "size_bytes": row.size_bytes,
+        "sha256": row.sha256,
+        "keep_until": stamp(row.keep_until),
+        "created_at": stamp(row.created_at),
+        "ended_at": stamp(row.ended_at),
+    }
+
+
+def _times(row: Domain | DnsZone | HostingAccount | MailAccount) -> Shown:
+    return {"created_at": stamp(row.created_at), "updated_at": stamp(row.updated_at)}

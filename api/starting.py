@@ -21,7 +21,7 @@ from api.temporal_link import CALL_SECONDS, answered
 from db.models import VpsInstance
 from db.models_clouds import ServerAction, ServiceProvider
 from db.models_hosting import DnsZone
-from db.queries import jobs, mails, orders, set_ups, zone_changes
+from db.queries import jobs, mails, orders, zone_changes
 from db.queries.ordering import mark_started
 from db.queries.servers import action_started, call_of
 from domain.accounts import AccountCall, AccountChecked
@@ -198,7 +198,7 @@ async def start_set_up(services: Services, order: SetUpServerOrder) -> None:
             with contextlib.suppress(WorkflowAlreadyStartedError):
                 await client.start_workflow(SET_UP_SERVER, order, **set_up_start(order))
         async with services.db.begin() as session:
-            await set_ups.started(session, uuid.UUID(order.job_id))
+            await jobs.started(session, uuid.UUID(order.job_id))
     except ApiError as error:
         services.metrics.starts_failed.inc()
         log.warning("set-up not started yet", extra={"job_id": order.job_id, "reason": error.message})

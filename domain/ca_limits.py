@@ -88,13 +88,15 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Spent:
-    """What the ledger knows of one bucket. Reservations are events that lie ahead.
+    """What the ledger knows of one bucket: the moments of its events (those ahead are reservations), or all of them in
+    one moment, `full_at`, at which the bucket would be full again; or both, the events then being later ones.
 
     Events older than twice the bucket's window change nothing. `refused_until` is what the CA itself said last.
     """
 
     events: Sequence[datetime] = ()
     refused_until: datetime | None = None
+    full_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ def free_at(bucket: Bucket, spent: Spent, now: datetime, *, keep: int = 0) -> da
     """The first moment from `now` on at which the bucket gives one and still holds `keep` for others."""
     if not 0 <= keep < bucket.count:
         raise ValueError(f"of {bucket.count} one cannot keep {keep}")
-    full_again = _full_again(bucket, spent.events)
+    full_again = _full_again(bucket, spent)
     at = max(now, spent.refused_until or now)
     return at if full_again is None else max(at, full_again - (bucket.count - 1 - keep) * bucket.spacing)
 
@@ -154,7 +156,7 @@ def left_at(bucket: Bucket, spent: Spent, now: datetime) -> int:
     """How many the bucket gives at once at `now`; reservations ahead count as given."""
     if spent.refused_until is not None and spent.refused_until > now:
         return 0
-    full_again = _full_again(bucket, spent.events)
+    full_again = _full_again(bucket, spent)
     if full_again is None or full_again <= now:
         return bucket.count
     missing = -(-(full_again - now) // bucket.spacing)
@@ -185,10 +187,22 @@ def possible_at(
     return Possible(latest, by, left, "within all limits" if by is None else _why(limits[by.limit], by, latest))
 
 
-def _full_again(bucket: Bucket, events: Iterable[datetime]) -> datetime | None:
+def taken(bucket: Bucket, spent: Spent, at: datetime) -> Spent:
+    """After one more event, in the short form that one row per bucket can hold. Never less careful than all events."""
+    full = _full_again(bucket, spent)
+    return Spent((), spent.refused_until, (at if full is None else max(full, at)) + bucket.spacing)
+
+
+def given_back(bucket: Bucket, spent: Spent) -> Spent:
+    """After a reservation that was not used, in the short form."""
+    full = _full_again(bucket, spent)
+    return Spent((), spent.refused_until, None if full is None else full - bucket.spacing)
+
+
+def _full_again(bucket: Bucket, spent: Spent) -> datetime | None:
     """When the bucket would be full if nothing more were taken (the generic cell rate algorithm)."""
-    full: datetime | None = None
-    for event in sorted(events):
+    full = spent.full_at
+    for event in sorted(spent.events):
         full = (event if full is None else max(full, event)) + bucket.spacing
     return full
 

@@ -2,7 +2,7 @@
 
     window suggested by the CA   a moment inside it, always the same one for this certificate (RFC 9773 §4.2)
     no window                    two thirds of its life, half where it lives ten days or less; spread a little
-    revoked                      at once
+    revoked                      at once, and with all that an emergency allows
     emergency                    an eighth of its life is left, a day at least, never more than a quarter: overrides all
 
 Why an eighth: of 90 days that leaves eleven, of 45 five and a half: a long weekend, and the 34 hours a CA may need to
@@ -93,6 +93,8 @@ class Plan:
 
 
 def emergency_at(certificate: Certificate, rules: RenewalRules = DEFAULT_RULES) -> datetime:
+    if certificate.revoked:
+        return certificate.not_before
     life = certificate.not_after - certificate.not_before
     return certificate.not_after - min(max(life * rules.emergency, rules.emergency_least), life * rules.emergency_most)
 
@@ -128,17 +130,19 @@ def plan(certificate: Certificate, now: datetime, rules: RenewalRules = DEFAULT_
         step = _first(certificate, due, now, urgent=urgent)
     asks = certificate.polls and not certificate.revoked and now < certificate.not_after
     poll = max(now, certificate.next_poll or now)
-    if asks and poll < step.at:
+    # A CA that was never asked is asked once even where the renewal is due by the dates alone: it may want it later.
+    unasked = certificate.next_poll is None and not urgent and certificate.failures is None
+    if asks and (poll < step.at or unasked):
         return Plan(Action.POLL, poll, f"the CA is asked for its window; {step.why}", due, urgent)
     return step
 
 
 def _first(certificate: Certificate, due: datetime, now: datetime, *, urgent: bool) -> Plan:
+    if certificate.revoked:
+        return Plan(Action.RENEW, now, "it was revoked", due, urgent)
     if urgent:
         left = max(certificate.not_after - now, timedelta(0))
         return Plan(Action.EMERGENCY, now, f"{_span(left)} of its life are left", due, urgent)
-    if certificate.revoked:
-        return Plan(Action.RENEW, now, "it was revoked", due)
     why = "a moment inside the window that the CA suggests" if certificate.window else "most of its life is over then"
     return Plan(Action.RENEW, max(now, due), why, due)
 

@@ -1,8 +1,10 @@
-"""`python -m sandbox.acme_server --config FILE.json`: an ACME CA that validates dns-01, for machines without Pebble.
+"""`python -m sandbox.acme_server --config FILE.json`: an ACME CA, for machines without Pebble.
 
 The file: {"listen": "127.0.0.1:14000", "dns": "127.0.0.1:5300", "state_dir": "acme"} and optionally "names" (of the
-listener's certificate), "profiles" ({name: {"description", "hours"}}), "blocked" names, "retry_after" seconds. One JSON
-line on stdout says when it serves, where, and which file to trust for the API itself; the root of what it issues is at
+listener's certificate), "profiles" ({name: {"description", "hours"}}), "blocked" names, "retry_after" seconds (told as
+a date with "retry_after_dates"), "http_port" of http-01, "external_accounts" ({id: base64url key}; a binding is then
+required), "reuse_orders", and "reuse_seconds" of proven names. It validates dns-01 and http-01. One JSON line on stdout
+says when it serves, where, and which file to trust for the API itself; the root of what it issues is at
 GET /roots/0 and in root.pem, and stays the same over restarts. SIGTERM and SIGINT end it.
 """
 
@@ -13,6 +15,7 @@ import asyncio
 import json
 import signal
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -20,6 +23,7 @@ from pydantic import BaseModel
 from sandbox.acme.api import Api
 from sandbox.acme.authority import Authority
 from sandbox.acme.ca import PROFILES, CertificateAuthority, Profile
+from sandbox.acme.proofs import Proofs
 from sandbox.acme.store import Store
 from sandbox.embedded import Embedded, host_and_port
 
@@ -32,6 +36,11 @@ class AcmeConfig(BaseModel):
     profiles: dict[str, Profile] = PROFILES
     blocked: list[str] = []
     retry_after: int = 1
+    retry_after_dates: bool = False
+    http_port: int = 80
+    external_accounts: dict[str, str] = {}
+    reuse_orders: bool = False
+    reuse_seconds: int = 0
 
 
 class AcmeServer:
@@ -51,10 +60,19 @@ class AcmeServer:
     async def __aenter__(self) -> AcmeServer:
         config = self._config
         self._store = Store(config.state_dir / "acme.sqlite3")
-        dns = host_and_port(config.dns)
-        self._ca = CertificateAuthority(self._store, self.authority, dns, config.profiles, config.blocked)
+        reuse = timedelta(seconds=config.reuse_seconds)
+        self._proofs = Proofs(self._store, host_and_port(config.dns), config.http_port, reuse)
+        ca = CertificateAuthority(
+            self._store,
+            self.authority,
+            self._proofs,
+            config.profiles,
+            blocked=config.blocked,
+            external=config.external_accounts,
+            reuse_orders=config.reuse_orders,
+        )
         certificate, key = self.authority.listener(config.names)
-        app = Api(self._ca, self._store, config.retry_after).app()
+        app = Api(ca, self._store, config.retry_after, dates=config.retry_after_dates).app()
         self._http = Embedded(app, config.listen, ssl_certfile=str(certificate), ssl_keyfile=str(key))
         try:
             await self._http.__aenter__()
@@ -66,7 +84,7 @@ class AcmeServer:
 
     async def __aexit__(self, *_: object) -> None:
         await self._http.__aexit__(None)
-        await self._ca.close()
+        await self._proofs.close()
         self._store.close()
 
 

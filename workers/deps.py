@@ -22,6 +22,7 @@ from providers.cloud.registry import CLOUDS
 from providers.dns.powerdns import PowerDNS
 from providers.hosts.blueprints import Blueprints
 from providers.mail.smtp import SmtpClient
+from providers.payments.stripe import Stripe
 from settings import Settings, read_key
 
 logger = logging.getLogger("slipway.workers")
@@ -90,6 +91,11 @@ def mail_client(settings: Settings) -> SmtpClient | None:
     )
 
 
+def payment_client(settings: Settings) -> Stripe | None:
+    key = settings.stripe_api_key
+    return Stripe(api_key=key, base_url=settings.stripe_api_url) if key is not None else None
+
+
 @contextlib.asynccontextmanager
 async def make_deps(settings: Settings) -> AsyncIterator[Deps]:
     if settings.secret_keys is None:
@@ -101,6 +107,7 @@ async def make_deps(settings: Settings) -> AsyncIterator[Deps]:
     )
     keys = KeyRing.parse(settings.secret_keys.get_secret_value())
     book = CloudBook(db, keys, CLOUDS)
+    payments = payment_client(settings)
     try:
         await seed(db, keys, settings)
         yield Deps(
@@ -114,8 +121,11 @@ async def make_deps(settings: Settings) -> AsyncIterator[Deps]:
             ),
             blueprints=Blueprints(settings.blueprints_dir),
             mail=mail_client(settings),
+            payments=payments,
         )
     finally:
         await book.close()
+        if payments is not None:
+            await payments.close()
         await dns.close()
         await db.close()

@@ -1,11 +1,11 @@
-"""The jobs that set servers of the house up: asked for, started, and found again when their start was lost."""
+"""The jobs that set servers of the house up: asked for, and found again when their start was lost."""
 
 from __future__ import annotations
 
 import uuid
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -54,12 +54,6 @@ async def ask(session: AsyncSession, server: Server, requested_by: str) -> Job:
     session.add(job)
     await session.flush()
     return job
-
-
-async def started(session: AsyncSession, job_id: uuid.UUID) -> None:
-    await session.execute(
-        update(Job).where(Job.id == job_id, Job.started_at.is_(None)).values(started_at=func.now())
-    )  # fmt: skip
 
 
 async def unstarted(session: AsyncSession, before: datetime, limit: int, policy: RunPolicy) -> list[SetUpServerOrder]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import Select, func, select, update
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.base import new_id
@@ -52,7 +53,7 @@ async def newest(session: AsyncSession, zone_ids: Iterable[uuid.UUID]) -> dict[u
         select(DnsChange)
         .where(DnsChange.zone_id.in_(list(zone_ids)))
         .order_by(DnsChange.zone_id, DnsChange.number.desc())
-        .distinct(DnsChange.zone_id)
+        .ext(distinct_on(DnsChange.zone_id))
     )
     return {change.zone_id: change for change in (await session.execute(query)).scalars()}
 
@@ -63,7 +64,7 @@ def newest_of_sets(zone_ids: Iterable[uuid.UUID]) -> Select[DnsChange]:
         select(DnsChange)
         .where(DnsChange.zone_id.in_(list(zone_ids)), DnsChange.kind == ChangeKind.SET)
         .order_by(DnsChange.zone_id, DnsChange.name, DnsChange.type, DnsChange.number.desc())
-        .distinct(DnsChange.zone_id, DnsChange.name, DnsChange.type)
+        .ext(distinct_on(DnsChange.zone_id, DnsChange.name, DnsChange.type))
     )
 
 

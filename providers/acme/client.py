@@ -26,6 +26,7 @@ from providers.errors import ProviderError, RateLimited, Transient, Unauthorized
 
 # A fleet asks for renewal information all the time, and a directory hardly ever changes.
 DIRECTORY_SECONDS = 600.0
+OUR_PHASES = {"present", "propagation"}  # where a deadline passes without the CA's doing
 
 
 class Reason(IntEnum):
@@ -110,7 +111,7 @@ class AcmeClient:
         except TimeoutError as error:
             raise Transient(
                 f"no certificate for {', '.join(facts.names)} within {deadline_seconds:g} s; it stopped at: {phase}",
-                provider=PROVIDER,
+                provider="" if phase in OUR_PHASES else PROVIDER,
             ) from error
         finally:
             await issuance.clean_up()

@@ -45,12 +45,12 @@ class Issuance:
         if resume:
             found = await wire.read(orders.reopen, session, resume, self._csr_pem, self._facts)
             if found is not None:
-                return found
+                return await wire.read(orders.with_authorizations, session, found)
         names = self._facts.names
         order, self.replaced = await wire.call(orders.place, session, self._csr_pem, names, profile, replaces)
         if placed is not None:
             await placed(order.uri)
-        return order
+        return await wire.read(orders.with_authorizations, session, order)
 
     async def prove(self, wire: Wire, order: messages.OrderResource) -> None:
         todo: list[Proof] = []

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from acme import messages
+import requests
+from acme import errors, messages
 
 from providers.acme.csr import CsrFacts
 from providers.acme.problems import NO_PREDECESSOR, code_of
 from providers.acme.wire import Session
+
+# Answers for an order that is forgotten, expired, or another account's.
+GONE = {requests.codes.forbidden, requests.codes.not_found, requests.codes.gone}
 
 
 def place(
@@ -17,7 +21,7 @@ def place(
     """(the order, the predecessor it was accepted for or "").
 
     The predecessor is named only to a CA that has renewal information (RFC 9773 §5), and never stands in the way: where
-    it was replaced already, or the CA does not know it, the same order is sent without it.
+    it was replaced already, or the CA cannot find it, the same order is sent without it.
     """
     wanted: dict[str, Any] = {"identifiers": [{"type": "dns", "value": name} for name in names]}
     if profile is not None:
@@ -26,7 +30,7 @@ def place(
         try:
             return _place(session, csr_pem, wanted | {"replaces": replaces})
         except messages.Error as error:
-            if code_of(error) not in NO_PREDECESSOR:
+            if code_of(error) not in NO_PREDECESSOR and not _stumbled(session, error):
                 raise
     return _place(session, csr_pem, wanted)
 
@@ -34,27 +38,39 @@ def place(
 def _place(session: Session, csr_pem: str, wanted: dict[str, Any]) -> tuple[messages.OrderResource, str]:
     answer = session.send(session.directory["newOrder"], wanted)
     document = answer.json()
-    order = _resource(session, str(answer.headers["Location"]), messages.Order.from_json(document), csr_pem)
+    order = _resource(str(answer.headers["Location"]), messages.Order.from_json(document), csr_pem)
     # A CA that accepts it says so (§5); one that ignores it counts the order against its limits.
     accepted = wanted.get("replaces", "")
     return order, accepted if document.get("replaces") == accepted else ""
+
+
+def _stumbled(session: Session, error: messages.Error) -> bool:
+    """A 500 in the CA's own words: it may be the predecessor that it cannot digest (Pebble 2.10, a serial that needs a
+    leading zero). If it is not, the second order fails as well; if it is, the certificate is worth the exemption.
+    """
+    return code_of(error) == "serverInternal" and session.last_status == requests.codes.server_error
 
 
 def reopen(session: Session, url: str, csr_pem: str, facts: CsrFacts) -> messages.OrderResource | None:
     """An order placed earlier, by a try that did not see its end. None where it leads nowhere: order anew."""
     try:
         body = session.order(url)
-    except messages.Error:
-        return None  # forgotten, expired, or of another account
+    except errors.Error:
+        if session.last_status not in GONE:
+            raise
+        return None
     named = sorted(item.value.lower() for item in body.identifiers)
     if body.status == messages.STATUS_INVALID or named != list(facts.names):
         return None
-    return _resource(session, url, body, csr_pem)
+    return _resource(url, body, csr_pem)
 
 
-def _resource(session: Session, url: str, body: messages.Order, csr_pem: str) -> messages.OrderResource:
-    # What is proven, or issued, needs no look at its authorizations.
-    pending = body.authorizations if body.status == messages.STATUS_PENDING else ()
-    return messages.OrderResource(
-        body=body, uri=url, authorizations=[session.authorization(item) for item in pending], csr_pem=csr_pem.encode()
-    )
+def with_authorizations(session: Session, order: messages.OrderResource) -> messages.OrderResource:
+    """The order with what is to be proven for it; what is proven, or issued, needs no look."""
+    pending = order.body.authorizations if order.body.status == messages.STATUS_PENDING else ()
+    found: messages.OrderResource = order.update(authorizations=[session.authorization(item) for item in pending])
+    return found
+
+
+def _resource(url: str, body: messages.Order, csr_pem: str) -> messages.OrderResource:
+    return messages.OrderResource(body=body, uri=url, authorizations=[], csr_pem=csr_pem.encode())

@@ -68,7 +68,7 @@ class Solvers:
             body = challenge.chall
             place = body.validation_domain_name(domain) if isinstance(body, challenges.DNS01) else body.uri(domain)
             return Proof(challenge, self._solvers[kind], place, body.validation(key))
-        wanted = " or ".join(self._solvers) or "any"
+        wanted = " or ".join(self._solvers) or "usable"
         name = f"*.{domain}" if authorization.wildcard else domain
         raise Rejected(f"the CA offers no {wanted} challenge for {name}", provider=PROVIDER)
 

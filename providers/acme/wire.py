@@ -85,6 +85,15 @@ class Body(JSONDeSerializable):
 class Session(client.ClientV2):
     """Adds what the library hides in its own, blocking loops, and requests it has no message for."""
 
+    def __init__(self, directory: messages.Directory, network: Network) -> None:
+        super().__init__(directory, network)
+        self._network = network
+
+    @property
+    def last_status(self) -> int | None:
+        """Of the last answer; None where there was none."""
+        return self._network.last.status_code if self._network.last is not None else None
+
     @property
     def public_jwk(self) -> JWK:
         if self.net.key is None:
@@ -144,8 +153,7 @@ class Wire:
 
     @property
     def last_status(self) -> int | None:
-        """Of the last answer; None where there was none."""
-        return self._network.last.status_code if self._network.last is not None else None
+        return self.session.last_status
 
     @property
     def session(self) -> Session:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from typing import Annotated, Literal
 
@@ -26,12 +24,6 @@ _DOMAIN = re.compile(rf"(?:{_LABEL}\.)+(?!-)(?=[a-z0-9-]*[a-z])[a-z0-9-]{{2,63}}
 AccountId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
 # No dash: the name of a mount unit would need escapes. No upper case, no dot: useradd would refuse or warn.
 SystemUser = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]{2,31}$")]
-
-
-def system_user_of(account_id: str) -> str:
-    """The account's system user: `h` and 12 base32 letters of a digest of its id, the same at any time."""
-    digest = hashlib.sha256(account_id.encode()).digest()
-    return "h" + base64.b32encode(digest).decode().lower()[:12]
 
 
 class Account(BaseModel, frozen=True):

@@ -78,10 +78,6 @@ def end_processes(user: str) -> Argv:
     return ["pkill", "-KILL", "-U", user]
 
 
-def processes(user: str) -> Argv:
-    return ["pgrep", "-l", "-U", user]
-
-
 # ---- volumes --------------------------------------------------------------------------------------------------------
 
 

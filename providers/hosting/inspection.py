@@ -28,7 +28,7 @@ class Facts(BaseModel, frozen=True):
 
 
 class Room(BaseModel, frozen=True):
-    """What the server can still take. Volumes are sparse: more may be promised than there is, by whoever places them."""
+    """What the server can still take. Volumes are sparse, so more can be promised than there is."""
 
     free_mb: int
     promised_mb: int

@@ -9,11 +9,11 @@ from types import TracebackType
 
 import asyncssh
 
-from domain.errors import clip
 from providers.errors import CommandFailed, HostUnreachable
 
 CHUNK = 256 * 1024
 KEPT_ERRORS = 8_000  # bytes of stderr that are kept
+KEPT_LINES = 15
 
 Lost = Callable[[BaseException], HostUnreachable]
 
@@ -51,6 +51,13 @@ class Program:
             while chunk := await self._process.stderr.read(65536):
                 self._errors = (self._errors + chunk)[-KEPT_ERRORS:]
 
+    def _complaint(self) -> str:
+        """The last lines of stderr, whole ones only: of a line cut in two the redactor would not know a secret's half."""
+        text = self._errors.decode("utf-8", "replace")
+        if len(self._errors) == KEPT_ERRORS:
+            text = text.partition("\n")[2]
+        return "\n".join(self._redact(text).strip().splitlines()[-KEPT_LINES:])
+
     async def read(self, size: int = CHUNK) -> bytes:
         """Up to `size` bytes of what it prints; none at its end."""
         try:
@@ -84,5 +91,5 @@ class Program:
             raise self._lost(asyncssh.ConnectionLost("the connection ended before the program did"))
         if status != 0:
             await asyncio.gather(self._listener, return_exceptions=True)
-            said = self._redact(clip(self._errors.decode("utf-8", "replace").strip(), 1500))
+            said = self._complaint()
             raise CommandFailed(f"`{self._name}` ended with {status}:\n{said}", exit_status=status, output=said)

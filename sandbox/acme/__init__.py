@@ -1,1 +1,1 @@
-"""A small certificate authority (RFC 8555, dns-01) for machines without Pebble."""
+"""A small certificate authority (RFC 8555, RFC 9773) for machines without Pebble."""

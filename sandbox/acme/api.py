@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 from pydantic import BaseModel
@@ -13,17 +15,21 @@ from starlette.routing import Route
 
 from sandbox.acme.ca import CertificateAuthority
 from sandbox.acme.problems import Problem
+from sandbox.acme.renewals import Suggestion
 from sandbox.acme.signed import Nonces, Signed, verify
 from sandbox.acme.store import Store
 
 CHAIN_TYPE = "application/pem-certificate-chain"
+ARI_SECONDS = "21600"
 TERMS = "data:text/plain,A%20sandbox%20promises%20nothing"
 
 
 class Fault(BaseModel):
-    """Answer the next `times` POSTs whose path starts with `path` with an error, before or (lose) after the effect."""
+    """Answer the next `times` requests whose path starts with `path` with an error, before or (lose) after the effect.
+    With all methods and many times the CA is down, until the faults are taken back (DELETE)."""
 
     path: str
+    methods: list[str] = ["POST"]
     times: int = 1
     status: int = 503
     kind: str = "serverInternal"
@@ -33,11 +39,13 @@ class Fault(BaseModel):
 
 
 class Api:
-    def __init__(self, ca: CertificateAuthority, store: Store, retry_after: int = 1) -> None:
+    def __init__(self, ca: CertificateAuthority, store: Store, retry_after: int = 1, *, dates: bool = False) -> None:
+        """`retry_after` is in seconds, and told as a date where `dates` says so."""
         self._ca = ca
         self._store = store
         self._nonces = Nonces()
-        self._retry_after = str(retry_after)
+        self._retry_after = retry_after
+        self._dates = dates
         self._faults: list[Fault] = []
 
     def app(self) -> Starlette:
@@ -46,57 +54,87 @@ class Api:
                 Route("/dir", self._directory),
                 Route("/new-nonce", self._nonce, methods=["GET", "HEAD"]),
                 Route("/roots/0", self._root),
-                Route("/_sandbox/faults", self._add_fault, methods=["POST"]),
+                Route("/renewal-info/{id}", self._renewal_info),
+                Route("/_sandbox/faults", self._change_faults, methods=["POST", "DELETE"]),
+                Route("/_sandbox/windows", self._set_window, methods=["POST"]),
+                Route("/_sandbox/spoil", self._spoil, methods=["POST"]),
+                Route("/_sandbox/certificates/{id}", self._status),
                 Route("/{path:path}", self._post, methods=["POST"]),
-            ]
+            ],
+            exception_handlers={Problem: self._refuse},
         )
 
     # ---- without signature
 
+    async def _refuse(self, request: Request, problem: Exception) -> Response:
+        assert isinstance(problem, Problem)
+        headers = self._headers(request) | problem.headers
+        return Response(json.dumps(problem.document()), problem.status, headers, "application/problem+json")
+
     async def _directory(self, request: Request) -> Response:
+        self._fail(request)
         base = _base(request)
         profiles = {name: profile.description for name, profile in self._ca.profiles.items()}
-        meta = {"termsOfService": TERMS, "externalAccountRequired": False, "caaIdentities": ["sandbox.invalid"],
-                "profiles": profiles}  # fmt: skip
+        meta = {"termsOfService": TERMS, "externalAccountRequired": bool(self._ca.accounts.external),
+                "caaIdentities": ["sandbox.invalid"], "profiles": profiles}  # fmt: skip
         return JSONResponse({"newNonce": f"{base}/new-nonce", "newAccount": f"{base}/new-account",
-                             "newOrder": f"{base}/new-order", "meta": meta})  # fmt: skip
+                             "newOrder": f"{base}/new-order", "revokeCert": f"{base}/revoke",
+                             "keyChange": f"{base}/key-change", "renewalInfo": f"{base}/renewal-info",
+                             "meta": meta})  # fmt: skip
 
     async def _nonce(self, request: Request) -> Response:
+        self._fail(request)
         return Response(status_code=200 if request.method == "HEAD" else 204, headers=self._headers(request))
 
     async def _root(self, request: Request) -> Response:
         return Response(self._ca.root(), media_type=CHAIN_TYPE)
 
-    async def _add_fault(self, request: Request) -> Response:
-        fault = Fault.model_validate_json(await request.body())
-        self._faults.append(fault)
-        return JSONResponse(fault.model_dump())
+    async def _renewal_info(self, request: Request) -> Response:
+        self._fail(request)
+        body, retry_after = self._ca.renewals.window(request.path_params["id"])
+        return JSONResponse(body, headers={"Retry-After": retry_after or ARI_SECONDS})
+
+    # ---- what tests ask for
+
+    async def _change_faults(self, request: Request) -> Response:
+        if request.method == "DELETE":
+            self._faults.clear()
+        else:
+            self._faults.append(Fault.model_validate_json(await request.body()))
+        return JSONResponse([fault.model_dump() for fault in self._faults])
+
+    async def _set_window(self, request: Request) -> Response:
+        self._ca.renewals.suggest(Suggestion.model_validate_json(await request.body()))
+        return JSONResponse({})
+
+    async def _spoil(self, request: Request) -> Response:
+        self._ca.spoil(_problem(Fault.model_validate_json(await request.body())))
+        return JSONResponse({})
+
+    async def _status(self, request: Request) -> Response:
+        return JSONResponse(self._ca.renewals.status(request.path_params["id"]))
 
     # ---- with signature
 
     async def _post(self, request: Request) -> Response:
         raw = await request.body()
-        try:
-            fault = self._fault(request.url.path)
-            if fault is not None and not fault.lose:
-                raise _problem(fault)
-            url, base = f"{_base(request)}{request.url.path}", _base(request)
-            signed = verify(raw, request.headers.get("Content-Type", ""), url, base, self._nonces, self._store)
-            answer = self._route(request, signed)
-            if fault is not None:
-                raise _problem(fault)
-        except Problem as problem:
-            headers = self._headers(request) | problem.headers
-            text = json.dumps(problem.document())
-            return Response(text, problem.status, headers, "application/problem+json")
+        lost = self._fail(request)
+        url, base = f"{_base(request)}{request.url.path}", _base(request)
+        signed = verify(raw, request.headers.get("Content-Type", ""), url, base, self._nonces, self._store)
+        answer = self._route(request, signed)
+        if lost is not None:
+            raise _problem(lost)
         answer.headers.update({key: value for key, value in self._headers(request).items() if key != "Link"})
         answer.headers.append("Link", self._headers(request)["Link"])
         return answer
 
-    def _fault(self, path: str) -> Fault | None:
+    def _fail(self, request: Request) -> Fault | None:
+        """Raise what was asked for; a fault that loses the answer is handed back."""
         for fault in self._faults:
-            if path.startswith(fault.path) and fault.times > 0:
+            if request.url.path.startswith(fault.path) and request.method in fault.methods and fault.times > 0:
                 fault.times -= 1
+                if not fault.lose:
+                    raise _problem(fault)
                 return fault
         return None
 
@@ -104,11 +142,16 @@ class Api:
         base = _base(request)
         match request.url.path.strip("/").split("/"):
             case ["new-account"]:
-                account, made = self._ca.account(signed)
+                account, made = self._ca.accounts.open(signed, f"{base}/new-account")
                 headers = {"Location": f"{base}/account/{account['id']}"}
                 return JSONResponse(_account(account, base), 201 if made else 200, headers)
             case ["account", id_]:
-                return JSONResponse(_account(self._ca.update_account(signed, id_), base))
+                return JSONResponse(_account(self._ca.accounts.update(signed, id_), base))
+            case ["key-change"]:
+                return JSONResponse(_account(self._ca.accounts.roll_over(signed, f"{base}/key-change", base), base))
+            case ["revoke"]:
+                self._ca.renewals.revoke(signed)
+                return Response()
             case ["new-order"]:
                 order = self._ca.new_order(signed)
                 return JSONResponse(_order(order, base), 201, {"Location": f"{base}/order/{order['id']}"})
@@ -120,13 +163,16 @@ class Api:
                 answer.headers["Location"] = f"{base}/order/{id_}"
                 return answer
             case ["authorization", id_]:
-                return self._waiting(self._authorization(self._ca.authorization(signed, id_), base), "pending")
+                return self._waiting(self._authorization(self._ca.proofs.authorization(signed, id_), base), "pending")
             case ["challenge", id_]:
-                challenge, authorization = self._ca.challenge(signed, id_)
+                challenge, authorization = self._ca.proofs.challenge(signed, id_)
                 up = f'<{base}/authorization/{authorization["id"]}>;rel="up"'
-                return JSONResponse(_challenge(challenge, authorization, base), headers={"Link": up})
+                return JSONResponse(_challenge(challenge, base), headers={"Link": up})
             case ["certificate", id_]:
-                return Response(self._ca.certificate(signed, id_), media_type=CHAIN_TYPE)
+                other = f'<{base}/certificate/{id_}/other>;rel="alternate"'
+                return Response(self._ca.certificate(signed, id_), media_type=CHAIN_TYPE, headers={"Link": other})
+            case ["certificate", id_, "other"]:
+                return Response(self._ca.certificate(signed, id_, "other"), media_type=CHAIN_TYPE)
         raise Problem("malformed", "there is no such resource", 404)
 
     # ---- shapes
@@ -136,15 +182,20 @@ class Api:
                 "Link": f'<{_base(request)}/dir>;rel="index"'}  # fmt: skip
 
     def _waiting(self, body: dict[str, Any], status: str) -> Response:
-        return JSONResponse(body, headers={"Retry-After": self._retry_after} if body["status"] == status else None)
+        if body["status"] != status:
+            return JSONResponse(body)
+        wait = str(self._retry_after)
+        if self._dates:
+            wait = format_datetime(datetime.now(UTC) + timedelta(seconds=self._retry_after), usegmt=True)
+        return JSONResponse(body, headers={"Retry-After": wait})
 
     def _authorization(self, document: dict[str, Any], base: str) -> dict[str, Any]:
-        challenge = _challenge(self._ca.challenge_of(document), document, base)
+        challenges = [_challenge(item, base) for item in self._ca.proofs.challenges_of(document)]
         # Other kinds are listed as long as nothing is decided, as real CAs do; some of them are newer than any client.
         others = [{"type": "dns-persist-01", "url": f"{base}/challenge/none", "status": "pending"}]
         body = {"status": document["status"], "expires": document["expires"],
                 "identifier": {"type": "dns", "value": document["name"]},
-                "challenges": [*(others if document["status"] == "pending" else []), challenge]}  # fmt: skip
+                "challenges": [*(others if document["status"] == "pending" else []), *challenges]}  # fmt: skip
         return body | ({"wildcard": True} if document["wildcard"] else {})
 
 
@@ -171,12 +222,13 @@ def _order(document: dict[str, Any], base: str) -> dict[str, Any]:
         "authorizations": [f"{base}/authorization/{id_}" for id_ in document["authorizations"]],
         "finalize": f"{base}/finalize/{document['id']}",
     }
+    body |= {key: document[key] for key in ("replaces", "error") if key in document}
     return body | (
         {"certificate": f"{base}/certificate/{document['certificate']}"} if "certificate" in document else {}
     )
 
 
-def _challenge(challenge: dict[str, Any], authorization: dict[str, Any], base: str) -> dict[str, Any]:
-    body = {"type": "dns-01", "url": f"{base}/challenge/{authorization['id']}", "token": challenge["token"],
+def _challenge(challenge: dict[str, Any], base: str) -> dict[str, Any]:
+    body = {"type": challenge["type"], "url": f"{base}/challenge/{challenge['id']}", "token": challenge["token"],
             "status": challenge["status"]}  # fmt: skip
     return body | {key: challenge[key] for key in ("validated", "error") if key in challenge}

@@ -28,6 +28,9 @@ class Authority:
         self._folder = folder
         self._root_key, self.root = self._pair("root", "Slipway Sandbox Root", None)
         self._key, self.intermediate = self._pair("intermediate", "Slipway Sandbox Intermediate 1", "root")
+        # The same intermediate under a second root: the other chain that a client may prefer.
+        _, self._second_root = self._pair("root-2", "Slipway Sandbox Root 2", None)
+        self._cross = self._certify("cross", "Slipway Sandbox Intermediate 1", self._key, "root-2")
         self._pair("api-ca", "Slipway Sandbox API Authority", None)
         self.ca_file = folder / "api-ca.pem"
         self.root_file = folder / "root.pem"
@@ -42,11 +45,17 @@ class Authority:
         _write(self._folder / "api.key", _key_pem(key), 0o600)
         return self._folder / "api.pem", self._folder / "api.key"
 
-    def sign(self, csr: x509.CertificateSigningRequest, names: Sequence[str], lifetime: timedelta) -> tuple[str, int]:
-        """(chain without the root, serial) for a checked CSR."""
+    def intermediate_child(self) -> x509.Certificate:
+        """A certificate as the intermediate issues them: for who wants to know how they name it."""
+        return _leaf(self._key.public_key(), ["sandbox.invalid"], "", self.intermediate, self._key, timedelta(days=1))
+
+    def sign(
+        self, csr: x509.CertificateSigningRequest, names: Sequence[str], lifetime: timedelta
+    ) -> tuple[x509.Certificate, str, str]:
+        """(leaf, chain without the root, the other chain) for a checked CSR."""
         key = csr.public_key()
         leaf = _leaf(key, names, names[0] if len(names[0]) <= 64 else "", self.intermediate, self._key, lifetime)
-        return (_pem(leaf) + _pem(self.intermediate)).decode(), leaf.serial_number
+        return leaf, (_pem(leaf) + _pem(self.intermediate)).decode(), (_pem(leaf) + _pem(self._cross)).decode()
 
     def root_pem(self) -> str:
         return _pem(self.root).decode()
@@ -55,11 +64,19 @@ class Authority:
         key_file, cert_file = self._folder / f"{name}.key", self._folder / f"{name}.pem"
         if not cert_file.exists():
             key = ec.generate_private_key(ec.SECP256R1())
+            _write(key_file, _key_pem(key), 0o600)
+            self._certify(name, subject, key, issuer)
+        return _load_key(key_file), x509.load_pem_x509_certificate(cert_file.read_bytes())
+
+    def _certify(
+        self, name: str, subject: str, key: ec.EllipticCurvePrivateKey, issuer: str | None
+    ) -> x509.Certificate:
+        cert_file = self._folder / f"{name}.pem"
+        if not cert_file.exists():
             signer = _load_key(self._folder / f"{issuer}.key") if issuer else key
             above = x509.load_pem_x509_certificate((self._folder / f"{issuer}.pem").read_bytes()) if issuer else None
-            _write(key_file, _key_pem(key), 0o600)
             _write(cert_file, _pem(_authority(key, subject, above, signer)), 0o644)
-        return _load_key(key_file), x509.load_pem_x509_certificate(cert_file.read_bytes())
+        return x509.load_pem_x509_certificate(cert_file.read_bytes())
 
 
 def _name(common: str) -> x509.Name:

@@ -1,13 +1,11 @@
-"""The CA's business: accounts, orders, authorizations, challenges, issuance (RFC 8555 §7). Knows nothing of HTTP."""
+"""The CA's business: orders and issuance (RFC 8555 §7.4), and its parts beside them. Knows nothing of HTTP."""
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import hashlib
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,11 +15,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 from pydantic import BaseModel
 
+from sandbox.acme.accounts import Accounts, own
 from sandbox.acme.authority import Authority
 from sandbox.acme.problems import Problem
-from sandbox.acme.signed import Signed, thumbprint
+from sandbox.acme.proofs import Proofs
+from sandbox.acme.renewals import Renewals, stamp
+from sandbox.acme.signed import Signed
 from sandbox.acme.store import Store
-from sandbox.acme.validation import validate
 
 ORDER_LIFE = timedelta(days=1)
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -38,67 +38,31 @@ PROFILES = {
 }
 
 
-def stamp(at: datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 class CertificateAuthority:
     def __init__(
         self,
         store: Store,
         authority: Authority,
-        dns: tuple[str, int],
+        proofs: Proofs,
         profiles: dict[str, Profile],
-        blocked: Sequence[str],
+        *,
+        blocked: Sequence[str] = (),
+        external: Mapping[str, str] | None = None,
+        reuse_orders: bool = False,
     ) -> None:
         self._store = store
         self._authority = authority
-        self._dns = dns
+        self.proofs = proofs
+        self.accounts = Accounts(store, external or {})
+        self.renewals = Renewals(store, authority)
         self.profiles = profiles
         self._blocked = set(blocked)
-        self._looking: dict[str, asyncio.Task[None]] = {}
+        self._reuse_orders = reuse_orders
+        self._spoils: list[Problem] = []
 
-    async def close(self) -> None:
-        for task in list(self._looking.values()):
-            task.cancel()
-        await asyncio.gather(*self._looking.values(), return_exceptions=True)
-
-    # ---- accounts
-
-    def account(self, signed: Signed) -> tuple[dict[str, Any], bool]:
-        """(the account of the key, whether it was made now)"""
-        if signed.account is not None:
-            raise Problem("malformed", "newAccount takes the key itself, not an account")
-        fields, id_ = signed.fields, thumbprint(signed.key)
-        found = self._store.get("account", id_)
-        if found is not None:
-            return found, False
-        if fields.get("onlyReturnExisting"):
-            raise Problem("accountDoesNotExist", "unable to find existing account for only-return-existing request")
-        if not fields.get("termsOfServiceAgreed"):
-            raise Problem("userActionRequired", "Provided account did not agree to the terms of service", 403)
-        contact = fields.get("contact", [])
-        if not all(isinstance(item, str) and item.startswith("mailto:") for item in contact):
-            raise Problem("unsupportedContact", "only mailto contacts are supported")
-        jwk = signed.key.public_key().to_json()
-        return self._store.put("account", {"id": id_, "status": "valid", "contact": contact, "jwk": jwk}), True
-
-    def update_account(self, signed: Signed, id_: str) -> dict[str, Any]:
-        account = self._own(signed, signed.owner, id_)
-        fields = signed.payload or {}
-        if "contact" in fields:
-            account["contact"] = fields["contact"]
-        if fields.get("status") == "deactivated":
-            account["status"] = "deactivated"
-        return self._store.put("account", account)
-
-    @staticmethod
-    def _own(signed: Signed, document: dict[str, Any] | None, id_: str) -> dict[str, Any]:
-        if document is None:
-            raise Problem("malformed", "there is no such resource", 404)
-        if document.get("account", document["id"]) != signed.owner["id"] or document["id"] != id_:
-            raise Problem("unauthorized", "the resource belongs to another account", 403)
-        return document
+    def spoil(self, problem: Problem) -> None:
+        """The next order that is finalized becomes invalid, for this reason."""
+        self._spoils.append(problem)
 
     # ---- orders
 
@@ -108,12 +72,32 @@ class CertificateAuthority:
         profile = fields.get("profile") or next(reversed(self.profiles))  # unasked, the one a client wants least
         if profile not in self.profiles:
             raise Problem("invalidProfile", f'Order includes unrecognized profile name "{profile}"')
+        replaces = fields.get("replaces")
+        if replaces is not None:
+            self.renewals.check_predecessor(str(replaces), account["id"], names)
+        same = f"{account['id']}|{profile}|{','.join(sorted(names))}"
+        open_one = self._open_order(same) if self._reuse_orders and replaces is None else None
+        if open_one is not None:
+            return open_one
         expires = stamp(datetime.now(UTC) + ORDER_LIFE)
-        made = [self._new_authorization(account["id"], name, expires) for name in names]
+        made = [self.proofs.new(account["id"], name, expires) for name in names]
         secrets.SystemRandom().shuffle(made)  # no client may count on the order of authorizations
-        order = {"account": account["id"], "status": "pending", "expires": expires, "names": names,
-                 "authorizations": [item["id"] for item in made], "profile": profile}  # fmt: skip
-        return self._store.put("order", order)
+        order: dict[str, Any] = {"account": account["id"], "status": "pending", "expires": expires, "names": names,
+                                 "authorizations": [item["id"] for item in made], "profile": profile}  # fmt: skip
+        if replaces is not None:
+            order["replaces"] = replaces
+        kept = self._refresh(self._store.put("order", order))
+        if replaces is not None:
+            self.renewals.replaced(str(replaces), kept["id"])
+        self._store.put("open", {"id": same, "order": kept["id"]})
+        return kept
+
+    def _open_order(self, same: str) -> dict[str, Any] | None:
+        """Public CAs give an order out again as long as it is neither decided nor finalized."""
+        known = self._store.get("open", same)
+        found = self._store.get("order", known["order"]) if known else None
+        order = self._refresh(found) if found else None
+        return order if order is not None and order["status"] in {"pending", "ready"} else None
 
     def _names(self, identifiers: Any) -> list[str]:
         if not isinstance(identifiers, list) or not identifiers:
@@ -136,12 +120,12 @@ class CertificateAuthority:
         return names
 
     def order(self, signed: Signed, id_: str) -> dict[str, Any]:
-        return self._refresh(self._own(signed, self._store.get("order", id_), id_))
+        return self._refresh(own(signed, self._store.get("order", id_), id_))
 
     def _refresh(self, order: dict[str, Any]) -> dict[str, Any]:
         """Bring the order's status up to its authorizations and, once it was finalized, to its certificate."""
         if order["status"] == "pending":
-            states = {self._authorization(id_)["status"] for id_ in order["authorizations"]}
+            states = {self.proofs.known(id_)["status"] for id_ in order["authorizations"]}
             if "invalid" in states:
                 order["status"] = "invalid"
             elif states == {"valid"}:
@@ -190,71 +174,21 @@ class CertificateAuthority:
         return csr
 
     def _issue(self, order: dict[str, Any]) -> None:
+        if self._spoils:
+            order |= {"status": "invalid", "error": self._spoils.pop(0).document()}
+            return
         csr = x509.load_pem_x509_csr(order["csr"].encode())
         lifetime = timedelta(hours=self.profiles[order["profile"]].hours)
-        chain, serial = self._authority.sign(csr, order["names"], lifetime)
-        body = {"account": order["account"], "chain": chain, "serial": f"{serial:x}"}
-        order["certificate"] = self._store.put("certificate", body)["id"]
+        leaf, chain, other = self._authority.sign(csr, order["names"], lifetime)
+        body = {"account": order["account"], "chain": chain, "other": other, "serial": f"{leaf.serial_number:x}"}
+        made = self._store.put("certificate", body)
+        self.renewals.add(made, leaf, order["names"])
+        order["certificate"] = made["id"]
         order["status"] = "valid"
 
-    def certificate(self, signed: Signed, id_: str) -> str:
-        return str(self._own(signed, self._store.get("certificate", id_), id_)["chain"])
-
-    # ---- authorizations and challenges
-
-    def _new_authorization(self, account: str, name: str, expires: str) -> dict[str, Any]:
-        challenge = self._store.put("challenge", {"status": "pending", "token": secrets.token_urlsafe(32)})
-        made = {"account": account, "name": name.removeprefix("*."), "wildcard": name.startswith("*."),
-                "status": "pending", "expires": expires, "challenge": challenge["id"]}  # fmt: skip
-        return self._store.put("authorization", made)
-
-    def _authorization(self, id_: str) -> dict[str, Any]:
-        found = self._store.get("authorization", id_)
-        if found is None:
-            raise Problem("malformed", "there is no such authorization", 404)
-        return found
-
-    def authorization(self, signed: Signed, id_: str) -> dict[str, Any]:
-        found = self._own(signed, self._store.get("authorization", id_), id_)
-        if signed.payload and signed.payload.get("status") == "deactivated" and found["status"] in {"pending", "valid"}:
-            found["status"] = "deactivated"
-            self._store.put("authorization", found)
-        self._resume(found, signed)
-        return found
-
-    def challenge_of(self, authorization: dict[str, Any]) -> dict[str, Any]:
-        return self._store.get("challenge", authorization["challenge"]) or {}
-
-    def challenge(self, signed: Signed, authorization_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
-        """(challenge, authorization). A JSON object starts the validation, an empty payload only looks."""
-        authorization = self._own(signed, self._store.get("authorization", authorization_id), authorization_id)
-        challenge = self.challenge_of(authorization)
-        if signed.payload is not None and challenge["status"] == "pending" and authorization["status"] == "pending":
-            challenge["status"] = "processing"
-            self._store.put("challenge", challenge)
-        self._resume(authorization, signed)
-        return challenge, authorization
-
-    def _resume(self, authorization: dict[str, Any], signed: Signed) -> None:
-        """Look, unless somebody is looking: also for what a killed process left in the middle."""
-        challenge = self.challenge_of(authorization)
-        if challenge["status"] == "processing" and challenge["id"] not in self._looking:
-            task = asyncio.create_task(self._look(authorization, challenge, thumbprint(signed.key)))
-            self._looking[challenge["id"]] = task
-            task.add_done_callback(lambda _: self._looking.pop(challenge["id"], None))
-
-    async def _look(self, authorization: dict[str, Any], challenge: dict[str, Any], account_thumbprint: str) -> None:
-        digest = hashlib.sha256(f"{challenge['token']}.{account_thumbprint}".encode()).digest()
-        expected = base64.urlsafe_b64encode(digest).decode().rstrip("=")
-        try:
-            await validate(self._dns, authorization["name"], expected)
-        except Problem as problem:
-            challenge |= {"status": "invalid", "error": problem.document()}
-        else:
-            challenge |= {"status": "valid", "validated": stamp(datetime.now(UTC))}
-        authorization["status"] = challenge["status"]
-        self._store.put("challenge", challenge)
-        self._store.put("authorization", authorization)
+    def certificate(self, signed: Signed, id_: str, chain: str = "chain") -> str:
+        """The first chain, or the `other` one, which leads to another root."""
+        return str(own(signed, self._store.get("certificate", id_), id_)[chain])
 
     # ---- trust
 

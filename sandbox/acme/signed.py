@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import secrets
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import josepy
 from acme import jws
-from josepy.json_util import encode_b64jose
-from josepy.jwk import JWK, JWKEC, JWKRSA
+from josepy.json_util import decode_b64jose, encode_b64jose
+from josepy.jwk import JWK, JWKEC, JWKRSA, JWKOct
 
 from sandbox.acme.problems import Problem
 from sandbox.acme.store import Store
@@ -62,6 +63,12 @@ def thumbprint(key: JWK) -> str:
     return encode_b64jose(key.thumbprint())
 
 
+def thumbprint_of(document: dict[str, Any]) -> str:
+    """Of an account's key."""
+    key: Any = JWK.from_json(document["jwk"])
+    return thumbprint(key)
+
+
 def verify(raw: bytes, content_type: str, url: str, base: str, nonces: Nonces, store: Store) -> Signed:
     if content_type.partition(";")[0].strip() != "application/jose+json":
         raise Problem("malformed", "the request's Content-Type must be application/jose+json", 415)
@@ -102,3 +109,43 @@ def _key(header: Any, base: str, store: Store) -> tuple[Any, dict[str, Any] | No
     if account is None:
         raise Problem("accountDoesNotExist", f"unknown account {header.kid}")
     return JWK.from_json(account["jwk"]), account
+
+
+def check_rollover(inner: dict[str, Any], account: dict[str, Any], url: str, base: str) -> JWK:
+    """The new key that a keyChange asks for (RFC 8555 §7.3.5)."""
+    try:
+        signed = jws.JWS.from_json(inner)
+        header = signed.signature.combined
+        genuine = isinstance(header.jwk, JWKEC | JWKRSA) and signed.verify(header.jwk)
+        said = json.loads(signed.payload)
+    except (josepy.errors.Error, ValueError, LookupError, AttributeError, TypeError, AssertionError) as error:
+        raise Problem("malformed", "the inner JWS cannot be read") from error
+    if not genuine:
+        raise Problem("malformed", "the inner JWS is not signed by the key in it")
+    if header.url != url or header.nonce is not None or header.kid:
+        raise Problem("malformed", "the inner JWS has another url, or a nonce, or a kid")
+    if said != {"account": f"{base}/account/{account['id']}", "oldKey": account["jwk"]}:
+        raise Problem("malformed", "the inner JWS names another account or another old key")
+    new: JWK = header.jwk
+    return new
+
+
+def check_binding(binding: Any, jwk: dict[str, Any], url: str, keys: Mapping[str, str]) -> str:
+    """The id of the external account (RFC 8555 §7.3.4)."""
+    if not binding:
+        raise Problem("externalAccountRequired", "this CA binds accounts to those it has elsewhere", 403)
+    try:
+        signed = jws.JWS.from_json(binding)
+        header = signed.signature.combined
+        key = JWKOct(key=decode_b64jose(keys[header.kid]))
+        genuine = header.alg.name in {"HS256", "HS384", "HS512"} and signed.verify(key)
+        said = json.loads(signed.payload)
+    except KeyError as error:
+        raise Problem("unauthorized", "the external account is not known", 403) from error
+    except (josepy.errors.Error, ValueError, LookupError, AttributeError, TypeError, AssertionError) as error:
+        raise Problem("malformed", "the external account binding cannot be read") from error
+    if not genuine or header.url != url or header.nonce is not None:
+        raise Problem("unauthorized", "the external account binding is not signed by its key, or for another url", 403)
+    if said != jwk:
+        raise Problem("malformed", "the external account binding is for another account key")
+    return str(header.kid)

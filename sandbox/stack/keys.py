@@ -26,6 +26,9 @@ class Secrets(BaseModel):
     powerdns_api_key: str = Field(default_factory=_token, repr=False)
     digitalocean_token: str = Field(default_factory=lambda: f"dop_v1_{secrets.token_hex(32)}", repr=False)
     linode_token: str = Field(default_factory=lambda: secrets.token_hex(32), repr=False)
+    marketing_secret: str = Field(default_factory=_token, repr=False)
+    stripe_key: str = Field(default_factory=lambda: f"sk_test_{secrets.token_hex(16)}", repr=False)
+    stripe_webhook_secret: str = Field(default_factory=lambda: f"whsec_{secrets.token_hex(16)}", repr=False)
     # Typed by a person once, so short words of letters and digits; 70 bits.
     admin_password: str = Field(default_factory=lambda: "-".join(_word() for _ in range(3)), repr=False)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
 
 from sandbox.cloud_server import PATHS
 from sandbox.service import ServiceSpec
-from sandbox.stack import clouds, names
+from sandbox.stack import clouds, names, shop
 from sandbox.stack.accounts import FirstUser
 from sandbox.stack.hosts import Choice, Kind
 from sandbox.stack.house import House
@@ -39,6 +40,8 @@ class Plan:
         self.cloud_ports = {name: ports.get("cloud" if name == "transip" else name) for name in clouds.NAMES}
         self.names = names.Names(layout, secrets, ports, kind)
         self.house = House(layout, self.names, self.base_domain)
+        self._stripe_port = ports.get("stripe")
+        self.price = ""
         self._transip_key = str(transip_key(layout)[0])
 
     @property
@@ -60,6 +63,7 @@ class Plan:
             "JWT_SECRET": self.secrets.jwt_secret,
             "BASE_DOMAIN": self.base_domain,
             **self._cloud_environment(),
+            **self._shop_environment(),
             # Below INFO the worker would not say that it is ready.
             "LOG_LEVEL": "DEBUG" if os.environ.get("LOG_LEVEL", "").upper() == "DEBUG" else "INFO",
             "PYTHONPATH": str(PROJECT),
@@ -83,6 +87,15 @@ class Plan:
                 variable = f"{name.upper()}_{what}"
                 ours[variable] = os.environ.get(variable) or seconds
         return ours
+
+    def _shop_environment(self) -> dict[str, str]:
+        return {
+            "MARKETING_WEBHOOK_SECRET": self.secrets.marketing_secret,
+            "STRIPE_API_KEY": self.secrets.stripe_key,
+            "STRIPE_API_URL": f"http://127.0.0.1:{self._stripe_port}",
+            "STRIPE_WEBHOOK_SECRET": self.secrets.stripe_webhook_secret,
+            "PORTAL_URL": os.environ.get("PORTAL_URL") or self.address,
+        }
 
     def settings(self) -> Settings:
         """Those of them that this process needs itself."""
@@ -138,6 +151,10 @@ class Plan:
     def names_and_images(self) -> list[Service]:
         return [self.from_spec(spec, title) for spec, title in (self.names.dns(), *self.names.lab_servers())]
 
+    def stripe(self) -> Service:
+        spec = shop.stripe(self.layout, self.secrets, self._stripe_port, self.address)
+        return self.from_spec(spec, "Payment service")
+
     def acme(self) -> Service:
         service = self.from_spec(*self.names.acme())
         service.after_ready = self.names.fetch_root
@@ -152,6 +169,9 @@ class Plan:
 
     # ---- what is told
 
+    def order_script(self) -> Path:
+        return shop.order_script(self.layout, self.address, self.secrets.marketing_secret, self.price)
+
     def details(self, user: FirstUser, choice: Choice) -> dict[str, Any]:
         """The content of up.json."""
         return {
@@ -164,6 +184,10 @@ class Plan:
             "ca_file": str(self.layout.ca),
             "dns_server": self.names.dns_server,
             "sandbox": f"http://127.0.0.1:{self.cloud_ports['transip']}",
+            "stripe": f"http://127.0.0.1:{self._stripe_port}",
+            "tenant": shop.TENANT,
+            "price": self.price,
+            "order_key": self.secrets.marketing_secret,
             "clouds": {name: f"http://127.0.0.1:{port}" for name, port in self.cloud_ports.items()},
             "base_domain": self.base_domain,
             "database_url": self.database_url,
@@ -186,6 +210,10 @@ class Plan:
             ("Hosts", f"{kinds[choice.kind]} ({choice.why})"),
             ("Clouds", "  ".join(f"{name} 127.0.0.1:{port}" for name, port in self.cloud_ports.items())),
             ("An app", f"curl --cacert {ca} --resolve {name}:{port}:ADDRESS https://{name}{shown}/"),
+            (
+                "A paid order",
+                f"sh {os.path.relpath(self.order_script())} you@example.com   (the documented call is in it)",
+            ),
             ("Names", f"dig @127.0.0.1 -p {self.names.dns_server.rpartition(':')[2]} {name}"),
             ("Logs", f"{os.path.relpath(self.layout.logs)}/"),
             ("Command line", "slipway instances list   (in .venv/bin)"),

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.stack import accounts, hosts, keys, postgres, processes, services, temporal_server
+from sandbox.stack import accounts, hosts, keys, postgres, processes, services, shop, temporal_server
 from sandbox.stack.layout import Layout, StackError, write_json
 from sandbox.stack.ports import Ports, from_environment, require_free
 from sandbox.stack.probes import tcp, wait_for
@@ -124,9 +124,11 @@ class Stack:
             together.create_task(self._database(plan, secrets, ports))
             together.create_task(self._temporal(plan, public))
             together.create_task(self._sandbox(plan))
+            together.create_task(self._started(plan.stripe()))
         async with asyncio.TaskGroup() as together:
             together.create_task(self._started(plan.worker()))
             together.create_task(self._started(plan.api()))
+        plan.price = await shop.stock(plan.settings())
         user = await accounts.first_administrator(plan.settings(), secrets)
         if plan.kind == "machine":
             await self._open_house(plan, user)

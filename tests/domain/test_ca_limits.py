@@ -19,12 +19,14 @@ from domain.ca_limits import (
     Wanted,
     charges_of,
     free_at,
+    given_back,
     left_at,
     name_key,
     possible_at,
     set_key,
     spent_by_issue,
     spent_by_order,
+    taken,
 )
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -57,10 +59,10 @@ class TestLetsEncryptsNumbers:
         assert abs(wait - refill) < max(refill / 50, MINUTE / 60)
 
 
-def allowed(bucket: Bucket, taken: list[datetime], now: datetime) -> bool:
+def allowed(bucket: Bucket, moments: list[datetime], now: datetime) -> bool:
     """The CA's side, counted the other way round: tokens that refill up to the bucket's size."""
     tokens, last = float(bucket.count), None
-    for moment in [*taken, now]:
+    for moment in [*moments, now]:
         if last is not None:
             tokens = min(bucket.count, tokens + (moment - last) / bucket.spacing)
         last = moment
@@ -73,32 +75,52 @@ class TestBuckets:
     @given(st.integers(1, 20), st.lists(st.floats(0, 30), max_size=60))
     def test_the_moment_given_is_the_first_at_which_the_ca_agrees(self, count: int, gaps: list[float]) -> None:
         bucket = Bucket(count, 5 * HOUR)
-        taken: list[datetime] = []
+        moments: list[datetime] = []
         now = NOW
         for gap in gaps:
             now += timedelta(minutes=gap * 10)
-            at = free_at(bucket, Spent(taken), now)
-            assert allowed(bucket, taken, at)
+            at = free_at(bucket, Spent(moments), now)
+            assert allowed(bucket, moments, at)
             if at > now:
-                assert not allowed(bucket, taken, at - timedelta(seconds=1))
-            taken.append(at)
+                assert not allowed(bucket, moments, at - timedelta(seconds=1))
+            moments.append(at)
             now = at
 
     @pytest.mark.parametrize("seed", range(3))
     def test_no_week_sees_more_than_bucket_and_refill(self, seed: int) -> None:
         dice, bucket = random.Random(seed), LETS_ENCRYPT[CaLimit.REGISTERED_DOMAIN]
-        taken: list[datetime] = []
+        moments: list[datetime] = []
         now = NOW
         for _ in range(300):
-            now = free_at(bucket, Spent(taken), now + dice.random() * dice.choice((0, 1, 10)) * HOUR)
-            taken.append(now)
-        for first in taken:
-            assert sum(first <= moment < first + bucket.window for moment in taken) <= 2 * bucket.count
+            now = free_at(bucket, Spent(moments), now + dice.random() * dice.choice((0, 1, 10)) * HOUR)
+            moments.append(now)
+        for first in moments:
+            assert sum(first <= moment < first + bucket.window for moment in moments) <= 2 * bucket.count
 
     @given(st.lists(st.integers(0, 600), max_size=30), st.integers(0, 600))
     def test_one_event_more_never_makes_it_earlier(self, minutes: list[int], more: int) -> None:
         bucket, events = Bucket(5, 5 * HOUR), [NOW + minute * MINUTE for minute in minutes]
         assert free_at(bucket, Spent([*events, NOW + more * MINUTE]), NOW) >= free_at(bucket, Spent(events), NOW)
+
+    @given(st.lists(st.integers(0, 600), max_size=30))
+    def test_the_short_form_is_as_careful_as_all_events_and_exact_in_their_order(self, minutes: list[int]) -> None:
+        bucket, short, ordered = Bucket(5, 5 * HOUR), Spent(), Spent()
+        events = [NOW + minute * MINUTE for minute in minutes]
+        for event in events:
+            short = taken(bucket, short, event)
+        for event in sorted(events):
+            ordered = taken(bucket, ordered, event)
+        assert free_at(bucket, ordered, NOW) == free_at(bucket, Spent(events), NOW) <= free_at(bucket, short, NOW)
+        assert left_at(bucket, ordered, NOW) == left_at(bucket, Spent(events), NOW)
+
+    def test_a_reservation_given_back_is_free_again(self) -> None:
+        bucket = LETS_ENCRYPT[CaLimit.EXACT_SET]
+        full = Spent()
+        for _ in range(5):
+            full = taken(bucket, full, NOW)
+        assert free_at(bucket, full, NOW) > NOW
+        assert free_at(bucket, given_back(bucket, full), NOW) == NOW
+        assert given_back(bucket, Spent()) == Spent()
 
     def test_what_is_older_than_two_windows_changes_nothing(self) -> None:
         bucket = LETS_ENCRYPT[CaLimit.EXACT_SET]

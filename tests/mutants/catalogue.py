@@ -115,13 +115,48 @@ MUTANTS = (
          "_behind(servers[0], zone, sets, serial, timeout) for server in servers)"),
     ),
     _mutant(
+        "a long pause reaches into a certificate's last days", "tests/domain/test_renewal.py",
+        ("domain/renewal.py", "min(retry_at(failed, rules.retries, certificate.id), max(",
+         "max(retry_at(failed, rules.retries, certificate.id), min("),
+    ),
+    _mutant(
+        "the CA's window is not obeyed", "tests/domain/test_renewal.py",
+        ("domain/renewal.py", "    if window is not None:\n", "    if window is Ellipsis:\n"),
+    ),
+    _mutant(
+        "rehearsals put a renewal off for good", "tests/domain/test_renewal.py",
+        ("domain/renewal.py", "if done.passed or done.failed >= rules.rehearsals:", "if done.passed:"),
+    ),
+    _mutant(
+        "a CA's own refusal is forgotten", "tests/domain/test_ca_limits.py",
+        ("domain/ca_limits.py", "at = max(now, spent.refused_until or now)", "at = now"),
+    ),
+    _mutant(
+        "a predecessor that was replaced stops its renewal", "tests/providers/acme/test_renewals.py",
+        ("providers/acme/orders.py", "if code_of(error) not in NO_PREDECESSOR and not _stumbled(session, error):",
+         "if error:"),
+    ),
+    _mutant(
+        "a look for an account makes one", "tests/providers/acme/test_accounts.py",
+        ("providers/acme/accounts.py", "messages.NewRegistration(only_return_existing=True)",
+         "messages.NewRegistration(terms_of_service_agreed=True)"),
+    ),
+    _mutant(
+        "what is not seen from here stops a proof", "tests/providers/acme/test_wellknown.py",
+        ("providers/acme/wellknown.py", "with contextlib.suppress(TimeoutError):", "with contextlib.nullcontext():"),
+    ),
+    _mutant(
+        "a window of nonsense is believed", "tests/providers/acme/test_renewals.py",
+        ("providers/acme/ari.py", "if window.end <= window.start:", "if window is Ellipsis:"),
+    ),
+    _mutant(
         "a record of somebody else is taken over", "tests/providers/dns/test_powerdns.py",
         ("providers/dns/powerdns.py", "if found is not None and found.owner != owner:\n            whose",
          "if found is Ellipsis:\n            whose"),
     ),
     _mutant(
         "a host with another key is talked to", "tests/providers/hosts/test_ssh.py",
-        ("providers/hosts/ssh.py", "known_hosts=([asyncssh.import_public_key(target.host_key)], [], []),",
+        ("providers/hosts/ssh.py", "known_hosts=([pinned], [], []),",
          "known_hosts=None,"),
     ),
     _mutant(

@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from providers.acme.client import AcmeClient
+from providers.acme.wellknown import WellKnownSolver
 from providers.dns.challenges import ChallengeSolver
 from providers.dns.powerdns import PowerDNS
+from tests.providers.acme.web import Web, website
 from tests.providers.dns.servers import Ca, NameServer, authority, name_server
 
 
@@ -16,12 +18,19 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Name
         yield made
 
 
+@pytest.fixture(scope="module")
+async def web() -> AsyncIterator[Web]:
+    async with website() as made:
+        yield made
+
+
 @pytest.fixture(scope="module", params=["sandbox", "pebble"])
 async def ca(
-    request: pytest.FixtureRequest, server: NameServer, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, server: NameServer, web: Web, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Ca]:
-    """Both CAs, one after the other, asking the same name server."""
-    async with authority(request.param, tmp_path_factory.mktemp(request.param), server.dns) as made:
+    """Both CAs, one after the other, asking the same name server and the same web server."""
+    folder = tmp_path_factory.mktemp(request.param)
+    async with authority(request.param, folder, server.dns, http_port=web.port) as made:
         yield made
 
 
@@ -38,5 +47,15 @@ def solver(dns: PowerDNS, server: NameServer) -> ChallengeSolver:
 
 
 @pytest.fixture
+def http_solver(web: Web) -> WellKnownSolver:
+    return WellKnownSolver(web, address=f"127.0.0.1:{web.port}", interval=0.05)
+
+
+@pytest.fixture
 def client(ca: Ca) -> AcmeClient:
     return AcmeClient(ca.directory_url, ca_file=ca.ca_file, email="ops@example.com", poll_seconds=0.1)
+
+
+@pytest.fixture(scope="module")
+def account_key() -> str:
+    return AcmeClient.new_account_key()

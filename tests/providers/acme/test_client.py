@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import ssl
-import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx
 import pytest
 from cryptography import x509
+from cryptography.x509.oid import NameOID
 
-from providers.acme.client import AcmeClient, choose_profile
+from providers.acme.client import AcmeClient
 from providers.acme.csr import facts
+from providers.acme.solvers import Solvers
 from providers.dns.challenges import ChallengeSolver
 from providers.dns.powerdns import PowerDNS
-from providers.errors import InvalidInput, RateLimited, Rejected, Transient, Unauthorized
+from providers.errors import InvalidInput, NotValidated, ProofUnseen, Rejected, Transient
+from tests.providers.acme.control import fresh_name
 from tests.providers.acme.requests import make_csr
-from tests.providers.dns.servers import Ca, NameServer, free_port, root_of
-
-
-def fresh_name() -> str:
-    return f"c{uuid.uuid4().hex[:8]}.slipway.test"
-
-
-@pytest.fixture(scope="module")
-def account_key() -> str:
-    return AcmeClient.new_account_key()
+from tests.providers.dns.servers import Ca, NameServer, free_port, http, root_of
 
 
 class LazySolver:
@@ -47,12 +38,6 @@ class WrongSolver(ChallengeSolver):
 
     async def clean_up(self, name: str, value: str) -> None:
         await super().clean_up(name, "something-else")
-
-
-async def fault(ca: Ca, **fields: object) -> None:
-    trust = ssl.create_default_context(cafile=str(ca.ca_file))
-    async with httpx.AsyncClient(verify=trust, trust_env=False) as http:
-        await http.post(ca.directory_url.replace("/dir", "/_sandbox/faults"), json=fields)
 
 
 class TestIssue:
@@ -108,9 +93,69 @@ class TestIssue:
         assert await client.issue(account_key, make_csr(fresh_name()), solver=solver, deadline_seconds=60)
 
 
+class TestChains:
+    async def test_the_wished_chain_is_taken_and_a_wish_nobody_fulfils_costs_nothing(
+        self, client: AcmeClient, solver: ChallengeSolver, account_key: str
+    ) -> None:
+        usual = await client.issue(account_key, make_csr(fresh_name()), solver=solver, deadline_seconds=60)
+        for wish in ("Nobody's Root", _top(usual.chain_pem)):
+            issued = await client.issue(
+                account_key, make_csr(fresh_name()), solver=solver, preferred_chain=wish, deadline_seconds=60
+            )
+            assert _top(issued.chain_pem) == _top(usual.chain_pem)
+
+    @pytest.mark.parametrize("ca", ["sandbox"], indirect=True)
+    async def test_a_chain_to_the_other_root(
+        self, client: AcmeClient, solver: ChallengeSolver, account_key: str
+    ) -> None:
+        wish = "Slipway Sandbox Root 2"
+        issued = await client.issue(
+            account_key, make_csr(fresh_name()), solver=solver, preferred_chain=wish, deadline_seconds=60
+        )
+        assert _top(issued.chain_pem) == wish
+
+
+class TestResume:
+    async def test_an_order_whose_end_was_not_seen_is_gone_on_with(
+        self, client: AcmeClient, solver: ChallengeSolver, account_key: str
+    ) -> None:
+        """The first try ends after the order is placed; the second one finishes that order and places none."""
+        csr, urls = make_csr(fresh_name()), list[str]()
+
+        async def placed(url: str) -> None:
+            urls.append(url)
+
+        with pytest.raises(Rejected, match="offers no usable challenge"):
+            await client.issue(account_key, csr, solver=Solvers(), placed=placed, deadline_seconds=60)
+        issued = await client.issue(account_key, csr, solver=solver, resume=urls[0], placed=placed, deadline_seconds=60)
+        again = await client.issue(
+            account_key, csr, solver=LazySolver(), resume=urls[0], placed=placed, deadline_seconds=60
+        )
+        assert len(urls) == 1
+        assert again.serial == issued.serial
+
+    @pytest.mark.parametrize("where", ["nowhere", "another"])
+    async def test_one_that_leads_nowhere_is_placed_anew(
+        self, client: AcmeClient, solver: ChallengeSolver, account_key: str, where: str
+    ) -> None:
+        urls = list[str]()
+
+        async def placed(url: str) -> None:
+            urls.append(url)
+
+        await client.issue(account_key, make_csr(fresh_name()), solver=solver, placed=placed, deadline_seconds=60)
+        resume = urls[0] if where == "another" else urls[0][:-4] + "none"
+        name = fresh_name()
+        issued = await client.issue(
+            account_key, make_csr(name), solver=solver, resume=resume, placed=placed, deadline_seconds=60
+        )
+        assert issued.names == [name]
+        assert len(urls) == 2
+
+
 class TestValidationFails:
     async def test_a_missing_record_names_what_the_ca_saw(self, client: AcmeClient, ca: Ca, account_key: str) -> None:
-        with pytest.raises((Rejected, Transient), match="could not validate") as caught:
+        with pytest.raises((NotValidated, ProofUnseen), match="could not validate") as caught:
             await client.issue(account_key, make_csr(fresh_name()), solver=LazySolver(), deadline_seconds=60)
         assert "TXT" in caught.value.message
 
@@ -119,7 +164,7 @@ class TestValidationFails:
     ) -> None:
         name = fresh_name()
         solver = WrongSolver(dns, [server.dns], owner="d-1")
-        with pytest.raises(Rejected, match="unauthorized"):
+        with pytest.raises(NotValidated, match="unauthorized"):
             await client.issue(account_key, make_csr(name), solver=solver, deadline_seconds=60)
         assert await dns.read(f"_acme-challenge.{name}", "TXT") is None
 
@@ -202,94 +247,15 @@ class TestRefused:
             await client.issue(account_key, make_csr("blocked.slipway.test"), solver=solver)
 
 
+def _top(chain_pem: str) -> str:
+    top = x509.load_pem_x509_certificates(chain_pem.encode())[-1]
+    return str(top.issuer.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
+
+
 async def _profiles(ca: Ca) -> dict[str, str]:
-    async with httpx.AsyncClient(verify=ssl.create_default_context(cafile=str(ca.ca_file)), trust_env=False) as http:
-        found: dict[str, str] = (await http.get(ca.directory_url)).json()["meta"].get("profiles", {})
+    async with http(ca) as asking:
+        found: dict[str, str] = (await asking.get(ca.directory_url)).json()["meta"].get("profiles", {})
         return found
-
-
-@pytest.mark.parametrize("ca", ["sandbox"], indirect=True)
-class TestFaults:
-    """Only the sandbox's CA fails when asked to."""
-
-    async def test_rejected_nonces_are_repeated(
-        self, client: AcmeClient, ca: Ca, solver: ChallengeSolver, account_key: str
-    ) -> None:
-        await fault(ca, path="/", times=3, status=400, kind="badNonce")
-        assert await client.issue(account_key, make_csr(fresh_name()), solver=solver, deadline_seconds=60)
-
-    @pytest.mark.parametrize(
-        ("status", "kind", "seconds"),
-        [(429, "rateLimited", 3600), (503, "rateLimited", 60), (503, "serverInternal", 7)],
-    )
-    async def test_a_rate_limit_carries_the_cas_own_wait(
-        self,
-        client: AcmeClient,
-        ca: Ca,
-        solver: ChallengeSolver,
-        account_key: str,
-        status: int,
-        kind: str,
-        seconds: int,
-    ) -> None:
-        await fault(ca, path="/new-order", status=status, kind=kind, retry_after=str(seconds), detail="too many")
-        with pytest.raises(RateLimited, match="too many") as caught:
-            await client.issue(account_key, make_csr(fresh_name()), solver=solver, deadline_seconds=60)
-        assert caught.value.retry_after == seconds
-
-    async def test_a_wait_given_as_a_date_is_understood(
-        self, client: AcmeClient, ca: Ca, solver: ChallengeSolver, account_key: str
-    ) -> None:
-        when = (datetime.now(UTC) + timedelta(hours=1)).strftime("%a, %d %b %Y %H:%M:%S GMT")
-        await fault(ca, path="/new-order", status=429, kind="rateLimited", retry_after=when)
-        with pytest.raises(RateLimited) as caught:
-            await client.issue(account_key, make_csr(fresh_name()), solver=solver, deadline_seconds=60)
-        assert caught.value.retry_after == pytest.approx(3600, abs=30)
-
-    async def test_a_server_error_is_transient(
-        self, client: AcmeClient, ca: Ca, solver: ChallengeSolver, account_key: str
-    ) -> None:
-        await fault(ca, path="/new-order", status=500)
-        with pytest.raises(Transient, match="500"):
-            await client.issue(account_key, make_csr(fresh_name()), solver=solver, deadline_seconds=60)
-
-    async def test_an_account_that_is_not_accepted_is_unauthorized(
-        self, client: AcmeClient, ca: Ca, solver: ChallengeSolver, account_key: str
-    ) -> None:
-        await fault(ca, path="/new-account", status=403, kind="unauthorized", detail="account is deactivated")
-        with pytest.raises(Unauthorized, match="deactivated"):
-            await client.issue(account_key, make_csr(fresh_name()), solver=solver, deadline_seconds=60)
-
-    async def test_a_lost_answer_of_finalize_costs_no_second_order(
-        self, client: AcmeClient, ca: Ca, solver: ChallengeSolver, account_key: str
-    ) -> None:
-        await fault(ca, path="/finalize", status=500, lose=True)
-        assert await client.issue(account_key, make_csr(fresh_name()), solver=solver, deadline_seconds=60)
-
-    async def test_lost_answers_while_polling_are_asked_for_again(
-        self, client: AcmeClient, ca: Ca, solver: ChallengeSolver, account_key: str
-    ) -> None:
-        await fault(ca, path="/certificate", times=2, status=500)
-        assert await client.issue(account_key, make_csr(fresh_name()), solver=solver, deadline_seconds=60)
-
-
-class TestChooseProfile:
-    @pytest.mark.parametrize(
-        ("offered", "wanted", "chosen"),
-        [
-            (None, "", None),
-            ({}, "classic", None),
-            ({"classic": "", "shortlived": "", "tlsserver": ""}, "", "classic"),
-            ({"shortlived": "", "default": ""}, "", "default"),
-            ({"shortlived": "", "tlsserver": ""}, "", "tlsserver"),
-            ({"shortlived": ""}, "", "shortlived"),
-            ({"classic": "", "tlsserver": ""}, "tlsserver", "tlsserver"),
-        ],
-    )
-    def test_one_is_always_asked_for_where_there_are_any(
-        self, offered: dict[str, str] | None, wanted: str, chosen: str | None
-    ) -> None:
-        assert choose_profile(offered, wanted) == chosen
 
 
 def test_the_trust_file_is_the_only_trust(tmp_path: Path) -> None:

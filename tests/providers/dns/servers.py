@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import shutil
 import socket
 import ssl
@@ -45,6 +46,7 @@ class Ca:
     directory_url: str
     ca_file: Path
     roots_url: str
+    management_url: str  # where windows are set and statuses asked; each kind has its own way
 
 
 def free_port() -> int:
@@ -104,30 +106,50 @@ async def name_server(kind: str, folder: Path) -> AsyncIterator[NameServer]:
 
 
 @contextlib.asynccontextmanager
-async def authority(kind: str, folder: Path, dns: str) -> AsyncIterator[Ca]:
-    """A running CA that asks `dns`."""
+async def authority(
+    kind: str, folder: Path, dns: str, *, http_port: int = 80, external: dict[str, str] | None = None, **more: object
+) -> AsyncIterator[Ca]:
+    """A running CA that asks `dns`. `external` are accounts elsewhere that ours must be bound to; `more` is for the
+    sandbox's CA alone."""
     async with contextlib.AsyncExitStack() as stack:
         if kind == "pebble":
             require("pebble")
             host, _, port = dns.rpartition(":")
             built = pebble(Lab(), folder, acme_port=free_port(), management_port=free_port(),
-                           dns=(host, int(port)))  # fmt: skip
+                           dns=(host, int(port)), http_port=http_port)  # fmt: skip
+            built.spec.env["PEBBLE_ALTERNATE_ROOTS"] = "1"
+            if external:
+                bind(Path(built.spec.argv[2]), external)
             if not Path(built.spec.argv[0]).exists():
                 built.spec.argv[0] = str(shutil.which("pebble"))
             await stack.enter_async_context(running(built.spec))
-            yield Ca(kind, built.directory_url, built.ca_file, f"{built.management_url}/roots/0")
+            yield Ca(kind, built.directory_url, built.ca_file, f"{built.management_url}/roots/0", built.management_url)
         else:
-            config = AcmeConfig(
-                listen="127.0.0.1:0",
-                dns=dns,
-                state_dir=folder / "acme",
-                retry_after=0,
-                blocked=["blocked.slipway.test"],
-            )
-            server = await stack.enter_async_context(AcmeServer(config))
-            yield Ca(kind, server.directory_url, server.ca_file, f"{server.url}/roots/0")
+            settings: dict[str, object] = {
+                "listen": "127.0.0.1:0",
+                "dns": dns,
+                "state_dir": folder / "acme",
+                "retry_after": 0,
+                "blocked": ["blocked.slipway.test"],
+                "http_port": http_port,
+                "external_accounts": external or {},
+            }
+            server = await stack.enter_async_context(AcmeServer(AcmeConfig.model_validate(settings | more)))
+            yield Ca(kind, server.directory_url, server.ca_file, f"{server.url}/roots/0", server.url)
+
+
+def bind(config: Path, external: dict[str, str]) -> None:
+    """Let a Pebble require an external account."""
+    content = json.loads(config.read_text())
+    content["pebble"] |= {"externalAccountBindingRequired": True, "externalAccountMACKeys": external}
+    config.write_text(json.dumps(content))
+
+
+def http(ca: Ca) -> httpx.AsyncClient:
+    """For what is beside the protocol: trusts the CA's API and nothing else."""
+    return httpx.AsyncClient(verify=ssl.create_default_context(cafile=str(ca.ca_file)), trust_env=False)
 
 
 async def root_of(ca: Ca) -> str:
-    async with httpx.AsyncClient(verify=ssl.create_default_context(cafile=str(ca.ca_file)), trust_env=False) as http:
-        return (await http.get(ca.roots_url)).text
+    async with http(ca) as asking:
+        return (await asking.get(ca.roots_url)).text

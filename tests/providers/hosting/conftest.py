@@ -14,15 +14,13 @@ import httpx
 import pytest
 
 from providers.errors import HostUnreachable
-from providers.hosting.account import Account, system_user_of
+from providers.hosting.account import Account
 from providers.hosts.cloud_init import new_keypair, user_data
 from providers.hosts.ssh import Host, connect
 from providers.hosts.target import HostTarget
 from sandbox.hosts.driver import HostSpec
 from tests.parts import require
 from tests.providers.hosts.conftest import Authority, Story
-
-__all__ = ["authority"]
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +32,7 @@ def account_of(number: int, *, kind: str = "static", **fields: Any) -> Account:
     """A made-up account; the same number is the same account."""
     account_id = f"0197c0de-0000-7000-8000-{number:012x}"
     values = {"domains": (f"site{number}.example.test",), "quota_mb": 32, **fields}
-    return Account(account_id=account_id, system_user=system_user_of(account_id), kind=kind, **values)
+    return Account(account_id=account_id, system_user=f"h{number:012x}", kind=kind, **values)
 
 
 class WebServer:

@@ -19,7 +19,8 @@ from providers.hosting.account import NGINX_SITES, Account
 from providers.hosting.accounts import ensure_account, ensure_quota
 from providers.hosting.backups import back_up, discard, fetch, restore
 from providers.hosting.certificates import install_certificate, make_csr, publish_challenge, withdraw_challenge
-from providers.hosting.inspection import facts
+from providers.hosting.inspection import facts, room
+from providers.hosting.limits import change_limits
 from providers.hosting.removal import prove_absent, remove
 from providers.hosting.setup import set_up
 from providers.hosting.sftp import ensure_keys, ensure_password
@@ -161,12 +162,15 @@ class TestWalls:
 
             full = await host.run(fill(40), check=False)
             assert "No space left on device" in full.stderr
+            taken = await room(host)
+            assert taken.accounts >= 1
+            assert taken.promised_mb >= 16
             found = await facts(host, account)
             assert (found.state, found.quota_mb) == ("active", 16)
             assert 16 <= found.used_mb <= 20
             larger = account.model_copy(update={"quota_mb": 48})
-            assert await ensure_quota(host, larger, server.story.say) is True
-            assert await ensure_quota(host, larger, server.story.say) is False
+            assert await change_limits(host, larger, server.story.say) is True
+            assert await change_limits(host, larger, server.story.say) is False
             await host.run(fill(46))
             assert not (await host.run(fill(60), check=False)).ok
             assert (await server.get(account.domains[0])).text == "kept"
@@ -318,7 +322,7 @@ class TestSuspension:
                 assert "This site is suspended" in page.text
             with pytest.raises((asyncssh.PermissionDenied, asyncssh.ConnectionLost)):
                 await server.customer(account, key=private)
-            assert not (await host.run(commands.processes(account.system_user), check=False)).ok
+            assert not (await host.run(["pgrep", "-U", account.system_user], check=False)).ok
             # A repeat of an earlier step, or a renewal, does not open it.
             await ensure_site(host, account, server.story.say)
             await publish_challenge(host, "token-2", "answer")

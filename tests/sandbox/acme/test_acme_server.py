@@ -5,70 +5,25 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import ssl
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from acme import jws
-from josepy.jwa import ES256
-from josepy.jwk import JWKEC
 
 from providers.acme.client import AcmeClient
 from providers.acme.wire import load_key
 from providers.dns.challenges import ChallengeSolver
-from sandbox.acme_server import AcmeConfig, AcmeServer
 from tests.providers.acme.requests import make_csr
 from tests.providers.dns.servers import free_port, name_server
-
-PROBLEM = "application/problem+json"
-
-
-class Peer:
-    """A client that can do everything wrong."""
-
-    def __init__(self, http: httpx.AsyncClient, base: str) -> None:
-        self.http = http
-        self.base = base
-        self.key: JWKEC = load_key(AcmeClient.new_account_key())
-        self.kid: str | None = None
-
-    async def nonce(self) -> str:
-        return (await self.http.head(f"{self.base}/new-nonce")).headers["Replay-Nonce"]
-
-    async def post(self, path: str, payload: Any, **wrong: Any) -> httpx.Response:
-        url = f"{self.base}{path}"
-        header: dict[str, Any] = {"url": wrong.get("url", url), "nonce": wrong.get("nonce") or await self.nonce()}
-        if self.kid:
-            header["kid"] = wrong.get("kid", self.kid)
-        body = b"" if payload is None else json.dumps(payload).encode()
-        nonce = jws.Header._fields["nonce"].decode(header.pop("nonce"))
-        signed = jws.JWS.sign(body, alg=ES256, nonce=nonce, key=wrong.get("key", self.key), **header).json_dumps()
-        kind = wrong.get("content_type", "application/jose+json")
-        return await self.http.post(url, content=signed, headers={"Content-Type": kind})
-
-    async def register(self) -> None:
-        answer = await self.post("/new-account", {"termsOfServiceAgreed": True})
-        assert answer.status_code == 201
-        self.kid = answer.headers["Location"]
+from tests.sandbox.acme.peer import Peer, kind, visiting
 
 
 @pytest.fixture
 async def peer(tmp_path: Path) -> AsyncIterator[Peer]:
-    config = AcmeConfig(listen="127.0.0.1:0", dns=f"127.0.0.1:{free_port()}", state_dir=tmp_path / "acme")
-    async with AcmeServer(config) as server:
-        trust = ssl.create_default_context(cafile=str(server.ca_file))
-        async with httpx.AsyncClient(verify=trust, trust_env=False) as http:
-            yield Peer(http, server.url)
-
-
-def kind(answer: httpx.Response) -> str:
-    assert answer.headers["Content-Type"] == PROBLEM
-    assert answer.headers["Replay-Nonce"]
-    return str(answer.json()["type"]).removeprefix("urn:ietf:params:acme:error:")
+    async with visiting(tmp_path) as made:
+        yield made
 
 
 class TestRequests:
