@@ -17,7 +17,7 @@ from db.queries import zone_changes, zone_rows
 from domain.dns_records import RecordKey, RecordSet
 from domain.errors import clip
 from domain.sales import ServiceStatus
-from domain.zones import ChangeCall, ChangeEnd, ChangeKind, ChangeState, ZoneCall, ZoneSeen
+from domain.zones import ChangeCall, ChangeKind, ChangeState, ZoneCall, ZoneSeen
 from providers.dns.propagation import check_gone, check_published
 from providers.dns.rrsets import Rrset
 from providers.dns.zone_shapes import ZoneOrder, owner_token
@@ -30,37 +30,6 @@ SHOWN_TEXT = 300  # characters about one of them
 class ZoneChangeActivities:
     def __init__(self, deps: Deps) -> None:
         self._deps = deps
-
-    @activity.defn
-    @mapped
-    async def next_change(self, call: ZoneCall) -> ChangeCall | None:
-        """The zone's oldest change that waits.
-
-        Effect: none, reads only.
-        Idempotency: reads only.
-        Undo: none.
-        Heartbeat: none, one short transaction.
-        """
-        async with self._deps.db.begin() as session:
-            change = await zone_changes.next_of(session, uuid.UUID(call.zone_id))
-        if change is None:
-            return None
-        what = f"{change.name} {change.type}" if change.kind == ChangeKind.SET else change.kind
-        return ChangeCall(change_id=str(change.id), summary=what)
-
-    @activity.defn
-    @mapped
-    async def fail_change(self, end: ChangeEnd) -> None:
-        """Write that a change was given up, and why.
-
-        Effect: state, trouble and sentence on its row.
-        Idempotency: a change that has ended stays as it is.
-        Undo: none; whoever wants it asks again.
-        Heartbeat: none, one short transaction.
-        """
-        async with self._deps.db.begin() as session:
-            await zone_changes.end(
-                session, uuid.UUID(end.change_id), ChangeState.FAILED, end.message, trouble=end.trouble)  # fmt: skip
 
     @activity.defn
     @mapped

@@ -38,5 +38,7 @@ class DnsChange(Base):
         CheckConstraint("(state = 'waiting') = (ended_at is null)", name="ended"),
         Index("uq_dns_changes_number", "zone_id", "number", unique=True),
         Index("ix_dns_changes_set", "zone_id", "name", "type", "number"),
-        Index("ix_dns_changes_unstarted", "created_at", postgresql_where=text("started_at is null")),
+        Index(
+            "ix_dns_changes_unstarted", "created_at", postgresql_where=text("started_at is null and state = 'waiting'")
+        ),
     )

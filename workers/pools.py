@@ -33,6 +33,7 @@ from activities.site_certificates import SiteCertificateActivities
 from activities.site_checks import SiteCheckActivities
 from activities.sweeps import SweepActivities
 from activities.zone_changes import ZoneChangeActivities
+from activities.zone_records import ZoneRecordActivities
 from activities.zones import ZoneActivities
 from domain import ids
 from domain.servers import SERVED
@@ -75,8 +76,8 @@ def _runs(deps: Deps) -> list[Callable[..., Any]]:
 
 
 def _zone_rows(deps: Deps) -> list[Callable[..., Any]]:
-    changes = ZoneChangeActivities(deps)
-    return [changes.next_change, changes.fail_change]
+    rows = ZoneRecordActivities(deps)
+    return [rows.next_change, rows.fail_change]
 
 
 def _deliveries(deps: Deps) -> list[Callable[..., Any]]:

@@ -8,6 +8,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from activities.zone_changes import ZoneChangeActivities
+from activities.zone_records import ZoneRecordActivities
 from domain.provisioning import RunPolicy
 from domain.zones import ChangeCall, ChangeEnd, ZoneCall, ZoneSeen
 from workflows._options import activity_options
@@ -33,7 +34,7 @@ class ChangeZone:
         ended = 0
         while True:
             self._asked = False
-            change = await execute(ZoneChangeActivities.next_change, call)
+            change = await execute(ZoneRecordActivities.next_change, call)
             if change is not None:
                 await self._carry_out(change)
                 ended += 1
@@ -54,7 +55,7 @@ class ChangeZone:
         except ActivityError as error:
             trouble, message = describe(error)
             end = ChangeEnd(change_id=change.change_id, trouble=trouble, message=message)
-            await execute(ZoneChangeActivities.fail_change, end)
+            await execute(ZoneRecordActivities.fail_change, end)
 
 
 @workflow.defn

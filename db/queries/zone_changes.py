@@ -127,7 +127,7 @@ async def unstarted(session: AsyncSession, before: datetime, limit: int) -> list
     query = (
         select(DnsZone.id, DnsZone.zone_name, func.max(DnsChange.number))
         .join(DnsChange, DnsChange.zone_id == DnsZone.id)
-        .where(DnsChange.started_at.is_(None), DnsChange.created_at < before)
+        .where(DnsChange.state == ChangeState.WAITING, DnsChange.started_at.is_(None), DnsChange.created_at < before)
         .group_by(DnsZone.id, DnsZone.zone_name)
         .order_by(func.min(DnsChange.created_at))
         .limit(limit)

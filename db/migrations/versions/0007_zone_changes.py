@@ -39,7 +39,7 @@ def upgrade() -> None:
     op.create_index("ix_dns_changes_set", "dns_changes", ["zone_id", "name", "type", "number"], unique=False)
     op.create_index(
         "ix_dns_changes_unstarted", "dns_changes", ["created_at"], unique=False,
-        postgresql_where=sa.text("started_at is null"),
+        postgresql_where=sa.text("started_at is null and state = 'waiting'"),
     )  # fmt: skip
 
 
