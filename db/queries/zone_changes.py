@@ -71,8 +71,12 @@ def newest_of_sets(zone_ids: Iterable[uuid.UUID]) -> Select[DnsChange]:
 async def failing(session: AsyncSession, zone_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, int]:
     """How many sets of each zone are not as they were wished, because their last change was given up."""
     each = newest_of_sets(zone_ids).subquery()
-    query = select(each.c.zone_id, func.count()).where(each.c.state == ChangeState.FAILED).group_by(each.c.zone_id)
-    return dict((await session.execute(query)).tuples().all())
+    query = (
+        select(each.c.zone_id, func.count().label("failed"))
+        .where(each.c.state == ChangeState.FAILED)
+        .group_by(each.c.zone_id)
+    )
+    return {row.zone_id: row.failed for row in await session.execute(query)}
 
 
 async def ending(session: AsyncSession, zone_id: uuid.UUID) -> bool:
