@@ -1,7 +1,7 @@
 """GET /api/operator/attention: the one list of everything that needs somebody, the oldest first.
 
-Waits and unstarted orders are rows and always answered. Runs whose code fails are known to Temporal alone: when it is
-away the list says that this part is missing.
+Waits, unstarted orders, cases of payment, failed refunds and mails are rows and always answered. Runs whose code fails
+are known to Temporal alone: when it is away the list says that this part is missing.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api import attention_sales
 from api.deps import Held, Staff
 from api.envelope import reply, stamp
 from api.failing import Answer, FailingRun, overdue_from
 from api.services import Services
 from api.statusview import temporal_url, workflow_url
 from db.queries.attention import parked_rows, rows_of, unstarted_rows
+from db.queries.attention_sales import jobs_by_run
 from db.queries.reading import Row
 from domain.ids import deployment_of
 from domain.statuses import AttentionKind
@@ -39,6 +41,7 @@ async def attention(request: Request, principal: Staff, held: Held) -> Response:
     items = [
         *(_wait(held.settings, row, wait) for row in await parked_rows(held.reader) for wait in row["parked"]),
         *(_unstarted(held.settings, row) for row in await unstarted_rows(held.reader)),
+        *await attention_sales.items(held.reader, held.settings),
         *await _failing(held, answer),
     ]
     items.sort(key=lambda item: datetime.fromisoformat(item["since"]))
@@ -50,6 +53,7 @@ def _about(settings: Settings, row: Row) -> dict[str, Any]:
     return {
         "deployment_id": row["id"],
         "slug": row["slug"],
+        "label": row["slug"],
         "organization_name": row["organization_name"],
         "deployment_type": row["deployment_type"],
         "tier": row["tier"],
@@ -88,12 +92,17 @@ def _unstarted(settings: Settings, row: Row) -> dict[str, Any]:
 async def _failing(held: Services, answer: Answer) -> list[dict[str, Any]]:
     ids = {run.workflow_id: deployment_of(run.workflow_id) for run in answer.runs}
     rows = await rows_of(held.reader, [found for found in ids.values() if found])
-    return [_failed(held, run, rows.get(ids[run.workflow_id] or "")) for run in answer.runs]
+    jobs = await jobs_by_run(held.reader, [run for run, found in ids.items() if not found])
+    return [_failed(held, run, rows.get(ids[run.workflow_id] or ""), jobs.get(run.workflow_id)) for run in answer.runs]
 
 
-def _failed(held: Services, run: FailingRun, row: Row | None) -> dict[str, Any]:
+def _failed(held: Services, run: FailingRun, row: Row | None, job: Row | None) -> dict[str, Any]:
     # A run without a row, such as a sweep, is called by its own id.
-    about = _about(held.settings, row) if row else {"deployment_id": None, "slug": run.workflow_id}
+    about: dict[str, Any] = {"deployment_id": None, "slug": run.workflow_id, "label": run.workflow_id}
+    if row is not None:
+        about = _about(held.settings, row)
+    elif job is not None:
+        about = attention_sales.about_job(held.settings, job)
     return {
         **about,
         "kind": AttentionKind.TASK_FAILING,

@@ -95,7 +95,7 @@ async def roll_back(
 
 @router.post("/{deployment_id}/cancel", status_code=202)
 async def cancel(request: Request, deployment_id: str, principal: Operator, held: Held) -> Response:
-    """Stop a run that is under way and roll it back."""
+    """Stop a run that is under way and roll it back, unless it hands over first: then it is active, and says so."""
     row = await _deployment(held, deployment_id)
     async with audited(held, request, principal, "instance.cancel", ("deployment", str(row.id))):
         if row.phase in _OVER:

@@ -13,6 +13,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from api.failing import Answer
 from db.queries.attention import parked_rows, parked_since, unstarted_rows
+from db.queries.attention_sales import failed_mails, failed_refunds, parked_jobs, payment_cases, unstarted_jobs
 from db.queries.fleet import counts
 from db.queries.inventory_view import ages, state_counts
 from db.queries.offers import totals
@@ -74,13 +75,17 @@ class Metrics:
         self._deployments.clear()
         for row in await counts(reader):
             self._deployments.labels(row["status"], row["phase"], row["attention"]).set(row["number"])
-        parked = await parked_rows(reader)
+        parked = [*await parked_rows(reader), *await parked_jobs(reader)]
         waits = [moment for row in parked for moment in parked_since(row)]
         late = sum(bool(wait.get("escalated")) for row in parked for wait in row["parked"])
         self._attention.clear()
         self._attention.labels(AttentionKind.WAITS).set(len(waits) - late)
         self._attention.labels(AttentionKind.ESCALATED).set(late)
-        self._attention.labels(AttentionKind.NOT_STARTED).set(len(await unstarted_rows(reader)))
+        unstarted = len(await unstarted_rows(reader)) + len(await unstarted_jobs(reader))
+        self._attention.labels(AttentionKind.NOT_STARTED).set(unstarted)
+        self._attention.labels(AttentionKind.PAYMENT_CASE).set(len(await payment_cases(reader)))
+        self._attention.labels(AttentionKind.REFUND_FAILED).set(len(await failed_refunds(reader)))
+        self._attention.labels(AttentionKind.MAIL_GIVEN_UP).set(len(await failed_mails(reader)))
         if failing.known:
             self._attention.labels(AttentionKind.TASK_FAILING).set(len(failing.runs))
         self._parked.set(len(waits))

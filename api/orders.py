@@ -15,10 +15,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import sales_view
-from api.deps import Held, charge, client_ip
+from api.deps import Held, OrderMachine, actor, charge, client_ip, orders_for
 from api.envelope import reply, request_id
 from api.errors import ApiError
 from api.examples import taking
+from api.machines import Machine
 from api.sales_schemas import ORDER_REQUEST, ORDERED, ORDERED_BEFORE, OrderCreate
 from api.services import Services, services
 from api.starting import start_fulfilment
@@ -39,9 +40,13 @@ MARKETING = "marketing"
 
 async def marketing_site(
     request: Request,
+    machine: OrderMachine,
     key: Annotated[str | None, Header(alias="x-internal-key", description="MARKETING_WEBHOOK_SECRET")] = None,
-) -> None:
-    """Only the marketing site. Wrong keys are counted against their address; right ones are not counted."""
+) -> Machine | None:
+    """A machine whose key may order, or the marketing site (None). Wrong internal keys are counted against their
+    address; right ones are not counted."""
+    if machine is not None:
+        return machine
     held = services(request)
     secrets = each(held.settings.marketing_webhook_secret)
     if not secrets:
@@ -54,22 +59,27 @@ async def marketing_site(
         if key is None:
             raise ApiError(ErrorCode.UNAUTHENTICATED, "Send the internal key as x-internal-key.")
         raise ApiError(ErrorCode.INVALID_CREDENTIALS, "x-internal-key is not the internal key.")
+    return None
+
+
+Shop = Annotated[Machine | None, Depends(marketing_site)]
 
 
 @router.post(
     WHERE,
     status_code=201,
-    dependencies=[Depends(marketing_site)],
     responses={201: ORDERED, 200: ORDERED_BEFORE},
     openapi_extra=taking(ORDER_REQUEST),
 )
-async def create(request: Request, asked: OrderCreate, held: Held) -> Response:
+async def create(request: Request, asked: OrderCreate, machine: Shop, held: Held) -> Response:
     """One payment is one order: a repeat gets it again, with 200; one that says something else is refused with 409."""
     wanted = _wanted(held, asked)
-    who = Actor(MARKETING, "", request_id(request), client_ip(request))
+    who = actor(request, machine) if machine else Actor(MARKETING, "", request_id(request), client_ip(request))
     try:
         async with held.db.begin() as session:
             placed = await orders.place(session, wanted)
+            if machine is not None:
+                orders_for(machine, placed.tenant.id)
             if placed.created:
                 await payments.catch_up(session, placed)
                 await audit.record(session, who, "order.create", "order", str(placed.order.id),

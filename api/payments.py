@@ -10,22 +10,27 @@ from __future__ import annotations
 import time
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Depends, Header
 from starlette.background import BackgroundTasks
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.deps import Held, charge, client_ip
+from api import sales_view
+from api.auditing import audited
+from api.deps import OPERATORS, Held, charge, client_ip, requires
 from api.envelope import reply, request_id
-from api.errors import ApiError
+from api.errors import ApiError, not_found
 from api.examples import described, taking
-from api.services import Services
+from api.sales_schemas import Settlement
+from api.services import Principal, Services
 from api.starting import start_change, start_fulfilment
+from db.models_sales import PaymentEvent
 from db.queries import audit, jobs, orders, payments
 from db.queries.audit import Actor
 from db.queries.payments import PAYMENT_SERVICE, Taken
 from domain.errors import ErrorCode
 from domain.fulfilment import ChangeOrder
+from domain.statuses import Role
 from providers.payments.facts import news_of
 from providers.payments.webhook import Event, WebhookRefused, verify
 from settings import each
@@ -33,6 +38,7 @@ from settings import each
 router = APIRouter(tags=["orders"])
 
 WHERE = "/api/webhooks/stripe"
+MoneyKeeper = Annotated[Principal, Depends(requires(OPERATORS | {Role.BILLING}))]
 _EVENT: dict[str, Any] = {
     "id": "evt_1", "object": "event", "type": "payment_intent.succeeded", "created": 1790000000, "livemode": False,
     "data": {"object": {"object": "payment_intent", "id": "pi_1", "status": "succeeded", "amount": 995,
@@ -63,6 +69,19 @@ async def told(
             changes.append(await jobs.change_of(session, job, held.policy()))
     body: dict[str, object] = {"received": True, "outcome": taken.outcome}
     return reply(request, body, background=_starts(held, taken, changes))
+
+
+@router.post("/api/operator/payment-cases/{event_id}/settle", openapi_extra=taking({"note": "Paid back by hand."}))
+async def settle(request: Request, event_id: str, asked: Settlement, principal: MoneyKeeper, held: Held) -> Response:
+    """Somebody has dealt with a case; it leaves the operators' list. How, is kept in the audit log."""
+    async with audited(held, request, principal, "payment_case.settle", ("payment_event", event_id), note=asked.note):
+        async with held.db.begin() as session:
+            if "\0" in event_id or await session.get(PaymentEvent, event_id) is None:
+                raise not_found("message of the payment service", event_id)
+            row = await payments.settle(session, event_id, principal.username)
+            if row is None:
+                raise ApiError(ErrorCode.CONFLICT, "This message is no case, or it was settled before.")
+    return reply(request, {"message": "Case settled", "event": sales_view.payment_event(row)})
 
 
 def _verified(request: Request, held: Services, body: bytes, signature: str | None) -> Event:

@@ -131,8 +131,8 @@ def plan(certificate: Certificate, now: datetime, rules: RenewalRules = DEFAULT_
     asks = certificate.polls and not certificate.revoked and now < certificate.not_after
     poll = max(now, certificate.next_poll or now)
     # A CA that was never asked is asked once even where the renewal is due by the dates alone: it may want it later.
-    unasked = certificate.next_poll is None and not urgent and certificate.failures is None
-    if asks and (poll < step.at or unasked):
+    known = certificate.next_poll or certificate.window or certificate.failures
+    if asks and (poll < step.at or (known is None and not urgent)):
         return Plan(Action.POLL, poll, f"the CA is asked for its window; {step.why}", due, urgent)
     return step
 

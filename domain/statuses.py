@@ -46,6 +46,9 @@ class AttentionKind(StrEnum):
     ESCALATED = "escalated"  # the same, and nobody decided in time
     TASK_FAILING = "workflow_task_failing"  # the run's own code fails, again and again; Temporal says so
     NOT_STARTED = "not_started"  # ordered, committed, and no run was started for it
+    PAYMENT_CASE = "payment_case"  # the payment service told something that nothing can be made of
+    REFUND_FAILED = "refund_failed"  # money is owed
+    MAIL_GIVEN_UP = "mail_given_up"
 
 
 class DeploymentType(StrEnum):

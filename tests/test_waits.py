@@ -28,7 +28,9 @@ ALLOWED: dict[tuple[str, str, str], str] = {
     ("_steps.py", "OperatedRun.step", "await do()"): "a step's own work: activities by the table of options",
     ("_steps.py", "OperatedRun.together", "workflow.as_completed(tasks)"): _BRANCH,
     ("_steps.py", "OperatedRun.together", "await finished"): _BRANCH,
-    ("_steps.py", "_settled", "await task"): _BRANCH,
+    ("_cancelling.py", "settled", "await task"): _BRANCH,
+    ("_cancelling.py", "uninterrupted", "asyncio.shield(task)"): "a way back, or an end; its waits have their own",
+    ("_steps.py", "OperatedRun.call_back", "await ask()"): _ROWS,
 }
 
 

@@ -70,7 +70,7 @@ class Pool:
 def _runs(deps: Deps) -> list[Callable[..., Any]]:
     records, sweeps, house = RecordActivities(deps), SweepActivities(deps), HouseRecordActivities(deps)
     return [records.record, records.reserve, records.move, records.preview,
-            records.activate, records.release, records.end_action, records.end_mail,
+            records.activate, records.call_back, records.release, records.end_action, records.end_mail,
             house.activate_house_server, house.stand_down_house_server, sweeps.start_unstarted,
             *_zone_rows(deps), *_deliveries(deps)]  # fmt: skip
 
@@ -82,7 +82,7 @@ def _zone_rows(deps: Deps) -> list[Callable[..., Any]]:
 
 def _deliveries(deps: Deps) -> list[Callable[..., Any]]:
     rows = DeliveryActivities(deps)
-    return [rows.claim_names, rows.release_names, rows.hand_over_order, rows.open_refund]
+    return [rows.claim_names, rows.release_names, rows.hand_over_order, rows.call_back_order, rows.open_refund]
 
 
 def _cloud(deps: Deps) -> list[Callable[..., Any]]:

@@ -80,6 +80,7 @@ class AcmeClient:
 
         `replaces` is the predecessor's `certificate_id`, left out by itself where the CA takes none. `placed` is
         awaited with the new order's URL; given back as `resume` with the same CSR, a later try goes on with that order.
+        Keep it for a renewal: an order that was left open holds its predecessor, and another one is not exempt.
         `preferred_chain` is the common name of the root wanted at the top; without it the CA's first chain is taken.
 
         Raises IssuanceLimited with the CA's own wait, InvalidInput for what the CA will never accept (field

@@ -45,7 +45,8 @@ class Issuance:
         if resume:
             found = await wire.read(orders.reopen, session, resume, self._csr_pem, self._facts)
             if found is not None:
-                return await wire.read(orders.with_authorizations, session, found)
+                order, self.replaced = found
+                return await wire.read(orders.with_authorizations, session, order)
         names = self._facts.names
         order, self.replaced = await wire.call(orders.place, session, self._csr_pem, names, profile, replaces)
         if placed is not None:

@@ -51,18 +51,22 @@ def _stumbled(session: Session, error: messages.Error) -> bool:
     return code_of(error) == "serverInternal" and session.last_status == requests.codes.server_error
 
 
-def reopen(session: Session, url: str, csr_pem: str, facts: CsrFacts) -> messages.OrderResource | None:
-    """An order placed earlier, by a try that did not see its end. None where it leads nowhere: order anew."""
+def reopen(session: Session, url: str, csr_pem: str, facts: CsrFacts) -> tuple[messages.OrderResource, str] | None:
+    """An order placed earlier, by a try that did not see its end, and the predecessor it was accepted for.
+
+    None where it leads nowhere: order anew.
+    """
     try:
-        body = session.order(url)
+        document = session.document(url)
     except errors.Error:
         if session.last_status not in GONE:
             raise
         return None
+    body = messages.Order.from_json(document)
     named = sorted(item.value.lower() for item in body.identifiers)
     if body.status == messages.STATUS_INVALID or named != list(facts.names):
         return None
-    return _resource(url, body, csr_pem)
+    return _resource(url, body, csr_pem), str(document.get("replaces") or "")
 
 
 def with_authorizations(session: Session, order: messages.OrderResource) -> messages.OrderResource:

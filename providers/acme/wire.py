@@ -113,8 +113,12 @@ class Session(client.ClientV2):
         found: list[str] = self._get_links(self._post_as_get(uri), "alternate")
         return found
 
+    def document(self, uri: str) -> Any:
+        """As it came: with members that the library drops."""
+        return self._post_as_get(uri).json()
+
     def order(self, uri: str) -> messages.Order:
-        body: messages.Order = messages.Order.from_json(self._post_as_get(uri).json())
+        body: messages.Order = messages.Order.from_json(self.document(uri))
         return body
 
     def certificate(self, uri: str) -> str:

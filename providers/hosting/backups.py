@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from pydantic import BaseModel
 
-from providers.errors import HostUnreachable, InvalidInput, NotFound, Transient
+from providers.errors import CommandFailed, DiskFull, HostUnreachable, InvalidInput, NotFound, Transient
 from providers.hosting import commands
 from providers.hosting.account import Account
 from providers.hosting.locks import exclusive
@@ -23,6 +23,7 @@ from providers.hosts.ssh import Host, failure
 Sink = Callable[[bytes], Awaitable[None]]
 
 PACK_SECONDS = 6 * 3600
+FULL_BELOW = 65536  # bytes
 CHANGED_WHILE_READ = 1  # tar's exit status: the archive is whole, that file may be of two moments
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
@@ -110,16 +111,23 @@ async def fetch(host: Host, account: Account, name: str, sink: Sink) -> BackUp:
 async def restore(host: Host, account: Account, chunks: AsyncIterator[bytes], say: Say) -> None:
     """Unpack an archive over the account's content, as the account's user and inside its quota.
 
-    Files that the archive does not hold stay. A repeat writes the same again. Errors: CommandFailed (no archive, or
-    the quota is full), NotFound, Conflict, HostUnreachable.
+    Files that the archive does not hold stay. A repeat writes the same again. Errors: CommandFailed (no archive),
+    DiskFull (more than the quota), NotFound, Conflict, HostUnreachable.
     """
     async with alone(host, account):
         await require_user(host, account)
         unpack = commands.as_user(account.system_user, commands.unpack(account.home))
-        async with host.start(unpack) as program:
-            async for chunk in chunks:
-                await program.write(chunk)
-            await program.end()
+        try:
+            async with host.start(unpack) as program:
+                async for chunk in chunks:
+                    await program.write(chunk)
+                await program.end()
+        except CommandFailed as error:
+            # tar only says that it wrote less than it wanted.
+            free = int((await host.run(commands.sizes(account.home), show="command")).stdout.split()[-1])
+            if free < FULL_BELOW:
+                raise DiskFull(f"the content does not fit into {account.quota_mb} MB", output=error.output) from error
+            raise
     await say(f"Content of {account.system_user} restored")
 
 

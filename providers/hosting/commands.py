@@ -122,6 +122,11 @@ def start_units(names: Sequence[str]) -> Argv:
     return ["systemctl", "start", *names]
 
 
+def reload_or_restart(unit: str) -> Argv:
+    """Starts a unit that does not run."""
+    return ["systemctl", "reload-or-restart", unit]
+
+
 def enabled_units(names: Sequence[str]) -> Argv:
     """The exit status is not 0 unless each starts at boot."""
     return ["systemctl", "is-enabled", "--quiet", *names]

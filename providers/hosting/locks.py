@@ -22,7 +22,7 @@ async def exclusive(host: Host, path: str = WEB, *, seconds: int = WAIT_SECONDS)
     Needed because daemons read all accounts' files at once: one's half-written site would fail another's test.
     Transient when others hold it for longer than `seconds`.
     """
-    async with host.start(commands.lock(path, seconds)) as holder:
+    async with host.start(commands.lock(path, seconds), show="nothing") as holder:
         await holder.write(b"\n")
         if await holder.read(1) != b"\n":
             raise Transient(f"other changes of the web server took longer than {seconds} s")

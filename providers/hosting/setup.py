@@ -56,7 +56,9 @@ async def _check_system(host: Host) -> None:
 
 
 async def _daemons(host: Host, say: Say) -> None:
-    changed = [path for path, text in setup_files.configuration().items() if await host.put(path, text, mode=0o644)]
+    fresh = not await host.exists(setup_files.MARKER)
+    for path, text in setup_files.configuration().items():
+        await host.put(path, text, mode=0o644)
     await host.run(general.remove_file(setup_files.DEBIAN_SITE), show="command")
     await host.run(general.remove_file(setup_files.DEBIAN_POOL), show="command")
     await host.run(general.check_nginx(), show="command")
@@ -64,10 +66,10 @@ async def _daemons(host: Host, say: Say) -> None:
     limits = [path for path, text in setup_files.daemon_limits().items() if await host.put(path, text, mode=0o644)]
     await host.run(general.reload_units(), show="command")
     units = [unit for unit in setup_files.UNITS if unit != "ssh.service"]
-    if changed or limits:
-        # Not reloaded: a limit of open files holds for a process from its start.
-        for unit in units:
-            await host.run(general.restart_unit(unit), show="command")
+    # A limit of open files holds for a process from its start. Otherwise customers' requests are not cut off.
+    act = general.restart_unit if fresh or limits else commands.reload_or_restart
+    for unit in units:
+        await host.run(act(unit), show="command")
     for unit in units:
         if not (await host.run(commands.enabled_units([unit]), check=False, show="command")).ok:
             await host.run(general.enable_units([unit]), show="command", timeout=120)

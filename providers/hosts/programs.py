@@ -52,7 +52,7 @@ class Program:
                 self._errors = (self._errors + chunk)[-KEPT_ERRORS:]
 
     def _complaint(self) -> str:
-        """The last lines of stderr, whole ones only: of a line cut in two the redactor would not know a secret's half."""
+        """The last lines of stderr, whole ones only: the redactor would not know the half of a secret."""
         text = self._errors.decode("utf-8", "replace")
         if len(self._errors) == KEPT_ERRORS:
             text = text.partition("\n")[2]

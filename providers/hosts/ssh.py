@@ -199,13 +199,14 @@ class Host:
         return result
 
     @contextlib.asynccontextmanager
-    async def start(self, argv: Sequence[str]) -> AsyncIterator[Program]:
+    async def start(self, argv: Sequence[str], *, show: Show = "command") -> AsyncIterator[Program]:
         """A program whose streams the caller works, in bytes: for what is too big to keep, or is to stay running.
 
         When the block is left the program loses its input and its outlet, so that it ends.
         """
         line = self._redact(shlex.join(argv))
-        await self._say("command", line)
+        if show != "nothing":
+            await self._say("command", line)
         try:
             process = await self._open().create_process(shlex.join(argv), encoding=None)
         except (OSError, asyncssh.Error) as error:

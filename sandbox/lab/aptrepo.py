@@ -24,6 +24,8 @@ HOSTING_PACKAGES = [
     "postfix",
     "dovecot-imapd",
     "dovecot-lmtpd",
+    "logrotate",
+    "curl",
 ]
 # ... and what operators, agents and backups may ask for.
 MORE_PACKAGES = [
@@ -32,7 +34,6 @@ MORE_PACKAGES = [
     "rsync",
     "jq",
     "restic",
-    "logrotate",
     "acl",
     "fail2ban",
     "unattended-upgrades",

@@ -9,7 +9,7 @@ from cryptography import x509
 from sqlalchemy import select, update
 from temporalio.exceptions import ApplicationError
 
-import activities.certificates
+import activities._issuing
 from db.keyring import KeyRing
 from db.models import Certificate, Secret
 from db.session import Database
@@ -85,7 +85,7 @@ class TestIssue:
     async def test_a_database_that_was_away_for_a_moment_costs_no_second_order(
         self, here: Edge, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(activities.certificates, "STORE_PAUSE_SECONDS", 0.01)
+        monkeypatch.setattr(activities._issuing, "STORE_PAUSE_SECONDS", 0.01)
         real, failures = here.db.begin, [OSError("away"), OSError("away")]
         issue = here.deps.acme.issue
 

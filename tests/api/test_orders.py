@@ -12,8 +12,10 @@ from sqlalchemy import func, select
 
 from db.models_sales import Order
 from db.queries import orders
+from domain.api_keys import Scope
 from domain.fulfilment import FulfilmentOrder
 from tests.api.conftest import MakeWorld
+from tests.api.machines import as_machine
 from tests.api.world import INTERNAL_KEY, World, temporal_is_away
 from tests.sales import Shop, an_email, open_shop
 
@@ -133,6 +135,19 @@ class TestKeys:
         answer = await post(world, shop.body())
         assert (answer.status_code, answer.json()["code"]) == (503, "MISSING_CREDENTIALS")
         assert "MARKETING_WEBHOOK_SECRET" in answer.json()["message"]
+
+    async def test_a_machine_whose_key_may_order_needs_no_internal_key(self, world: World, shop: Shop) -> None:
+        other = await open_shop(world.db)
+        await as_machine(world, Scope.ORDERS_WRITE, tenant_id=shop.tenant.id)
+        answer = await world.client.post("/api/orders", json=shop.body())
+        assert answer.status_code == 201
+        foreign = other.body()
+        answer = await world.client.post("/api/orders", json=foreign)
+        assert (answer.status_code, answer.json()["code"]) == (403, "FORBIDDEN")
+        async with world.db.begin() as session:
+            assert await orders.of_payment(session, foreign["stripePaymentIntentId"]) is None
+        await as_machine(world, Scope.METRICS_READ)
+        assert (await world.client.post("/api/orders", json=shop.body())).status_code == 403
 
     async def test_guessing_is_not_free_and_the_right_key_is_never_throttled(self, make_world: MakeWorld) -> None:
         world = await make_world(rate_limit_max_requests=3)

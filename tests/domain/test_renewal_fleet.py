@@ -16,6 +16,7 @@ START = datetime(2027, 1, 1, tzinfo=UTC)
 END = START + 60 * DAY
 OUTAGE = (START + 20 * DAY, START + 21 * DAY)
 INCIDENT = START + 40 * DAY
+SIZE = 200
 LIVES = {"classic": 90 * DAY, "64 days": 64 * DAY, "45 days": 45 * DAY, "shortlived": 160 * HOUR}
 
 
@@ -69,13 +70,13 @@ class Fleet:
 
 @pytest.fixture(scope="module")
 def fleet() -> Fleet:
-    made = Fleet(400)
+    made = Fleet(SIZE)
     made.run()
     return made
 
 
 def test_nothing_is_ever_dark(fleet: Fleet) -> None:
-    assert len(fleet.renewals) > 400
+    assert len(fleet.renewals) > SIZE
     for at, replaced in fleet.renewals:
         assert at < replaced.not_after
     assert all(held.not_after > END for held in fleet.held.values())
@@ -101,12 +102,12 @@ def test_nobody_is_in_an_emergency_because_of_one_day(fleet: Fleet) -> None:
 
 def test_a_mass_withdrawal_is_noticed_and_done_within_half_a_day(fleet: Fleet) -> None:
     concerned = [at for at, replaced in fleet.renewals if replaced.not_before < INCIDENT <= at]
-    assert len(concerned) == 400
+    assert len(concerned) == SIZE
     assert max(concerned) < INCIDENT + 12 * HOUR
     # Not all at once: as they ask, over the six hours.
-    assert max(Counter((at - INCIDENT) // HOUR for at in concerned).values()) < 200
+    assert max(Counter((at - INCIDENT) // HOUR for at in concerned).values()) < SIZE / 2
 
 
 def test_the_ca_is_asked_at_least_twice_a_day_and_not_much_more_than_it_wants(fleet: Fleet) -> None:
-    per_day = fleet.counts[Action.POLL] / 400 / 60
+    per_day = fleet.counts[Action.POLL] / SIZE / 60
     assert 2 <= per_day < timedelta(days=1) / (5.6 * HOUR)

@@ -191,6 +191,28 @@ async def cancelled_while_parked(world: World, client: Client) -> WorkflowHandle
     return await ended(handle)
 
 
+async def cancelled_and_called_back(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    """As above, by a run that asks first whether it has handed over; those above were recorded before that."""
+    world.fail("await_ssh", "HostKeyMismatch")
+    handle = await world.start(client, await world.order("calledback"))
+    await until_parked(handle, "await_ssh")
+    await handle.cancel()
+    return await ended(handle)
+
+
+async def cancelled_too_late(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    world.fail("health_check", "ExposedPort")
+    order = await world.order("toolate")
+    handle = await world.start(client, order)
+    await until_parked(handle, "health_check")
+    async with world.db.begin() as session:  # as a workflow task does that is given up afterwards
+        await session.execute(
+            update(Deployment).where(Deployment.id == order.deployment_id)
+            .values(activated_at=datetime.now(UTC), access_url=f"https://{order.fqdn}"))  # fmt: skip
+    await handle.cancel()
+    return await ended(handle)
+
+
 # ---- termination, planning, sweeps
 
 
@@ -388,6 +410,7 @@ STORIES: dict[str, Story] = {
         happy, shared_on_new, shared_on_existing, parked_and_retried, escalated_and_retried,
         parked, parked_in_two_branches, parked_in_undo, parked_and_escalated,
         rolled_back, rolled_back_after_stuck_undo, shared_rolled_back, cancelled, cancelled_while_parked,
+        cancelled_and_called_back, cancelled_too_late,
         terminated, terminated_later, terminated_shared, termination_parked,
         planned, planned_on_existing, swept, inventory_swept, offers_read, account_checked,
         bare_server, bare_server_taken_back, bare_server_deleted, moved_elsewhere, action_done, action_failed,

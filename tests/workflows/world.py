@@ -65,6 +65,8 @@ from workers.pools import WORKFLOWS
 from workflows.provisioning import Provisioning
 
 Script = Callable[[int], Exception | None]
+# Heartbeats, by which an activity hears of its cancellation, are put together for many seconds otherwise.
+HEARS = timedelta(seconds=0.1)
 
 
 class World:
@@ -283,7 +285,7 @@ class World:
         records, sweeps = self.records_class(self.deps), SweepActivities(self.deps)
         house, zones = HouseRecordActivities(self.deps), ZoneRecordActivities(self.deps)
         rows = [zones.next_change, zones.fail_change, records.record, records.reserve, records.move, records.preview,
-                records.activate, records.release, records.end_action, records.end_mail,
+                records.activate, records.call_back, records.release, records.end_action, records.end_mail,
                 house.activate_house_server, house.stand_down_house_server, sweeps.start_unstarted,
                 *self.more_rows()]  # fmt: skip
         remote = [self.quote_server, self.create_server, self.await_server, self.set_up_server, self.destroy_server,
@@ -296,7 +298,7 @@ class World:
         return [
             Worker(client, task_queue=ids.RUNS_QUEUE, workflows=list(WORKFLOWS), activities=rows,
                    workflow_runner=sandbox_runner(), **runs),
-            *(Worker(client, task_queue=queue, activities=remote)
+            *(Worker(client, task_queue=queue, activities=remote, max_heartbeat_throttle_interval=HEARS)
               for queue in (ids.cloud_queue("transip"), ids.cloud_queue("digitalocean"), ids.HOSTS_QUEUE,
                             ids.EDGE_QUEUE)),
         ]  # fmt: skip

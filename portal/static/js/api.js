@@ -156,6 +156,8 @@ export const api = {
   events: (id, after, signal) => send("GET", `${instance(id)}/events`, {
     signal, headers: { Accept: "text/event-stream", ...(after ? { "Last-Event-ID": String(after) } : {}) },
   }),
+  retryJob: (id, step) => post(`/api/jobs/${encodeURIComponent(id)}/retry`, { step }),
+  settleCase: (id, note) => post(`/api/operator/payment-cases/${encodeURIComponent(id)}/settle`, { note }),
   retry: (id, step, changes) => post(`${instance(id)}/retry`, { step, changes }),
   rollBack: (id, reason) => post(`${instance(id)}/rollback`, { reason }),
   cancel: (id) => post(`${instance(id)}/cancel`),

@@ -20,6 +20,7 @@ export const mayAdminister = () => state.user?.role === "ADMINISTRATOR";
 export const mayOrderServers = () => mayOperate() || state.user?.role === "USER";
 export const mayReadAudit = () => ["ADMINISTRATOR", "SUPPORT"].includes(state.user?.role);
 export const mayReadProducts = () => ["ADMINISTRATOR", "BILLING"].includes(state.user?.role);
+export const maySettle = () => ["ADMINISTRATOR", "OPERATOR", "BILLING"].includes(state.user?.role);
 export const maySeeStaffPages = () => state.user?.role !== "USER";
 export const onChange = (listener) => listeners.add(listener);
 const changed = (why) => listeners.forEach((listener) => listener(why));

@@ -8,8 +8,9 @@ import pytest
 
 from providers.acme.chains import Issued
 from providers.acme.client import AcmeClient
+from providers.acme.solvers import Solvers
 from providers.dns.challenges import ChallengeSolver
-from providers.errors import IssuanceLimited, Transient
+from providers.errors import IssuanceLimited, Rejected, Transient
 from tests.providers.acme.control import fault, fresh_name, mend, set_window
 from tests.providers.acme.requests import make_csr
 from tests.providers.dns.servers import Ca, free_port, http
@@ -71,6 +72,19 @@ class TestReplaces:
         renewed = await renew(client, account_key, solver, issued)
         assert renewed.replaces == issued.certificate_id
         assert renewed.certificate_id != issued.certificate_id
+
+    async def test_a_try_that_broke_off_is_gone_on_with_and_keeps_its_predecessor(
+        self, client: AcmeClient, solver: ChallengeSolver, account_key: str, issued: Issued
+    ) -> None:
+        csr, old, urls = make_csr(*issued.names), issued.certificate_id, list[str]()
+
+        async def placed(url: str) -> None:
+            urls.append(url)
+
+        with pytest.raises(Rejected, match="offers no usable"):
+            await client.issue(account_key, csr, solver=Solvers(), replaces=old, placed=placed, deadline_seconds=60)
+        renewed = await client.issue(account_key, csr, solver=solver, replaces=old, resume=urls[0], deadline_seconds=60)
+        assert renewed.replaces == old
 
     async def test_one_that_was_replaced_already_does_not_stand_in_the_way(
         self, client: AcmeClient, solver: ChallengeSolver, account_key: str, issued: Issued

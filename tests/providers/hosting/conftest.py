@@ -1,4 +1,4 @@
-"""A real web server of the lab for each module that asks for one, and its visitors and customers."""
+"""A real web server of the lab, one for all tests of this folder, and its visitors and customers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ import httpx
 import pytest
 
 from providers.errors import HostUnreachable
+from providers.hosting import commands
 from providers.hosting.account import Account
+from providers.hosting.accounts import ensure_account
+from providers.hosting.setup import set_up
+from providers.hosting.sites import ensure_site
 from providers.hosts.cloud_init import new_keypair, user_data
 from providers.hosts.ssh import Host, connect
 from providers.hosts.target import HostTarget
@@ -54,6 +58,10 @@ class WebServer:
                 await asyncio.sleep(0.25)
         raise AssertionError("the host does not answer")
 
+    async def place(self, host: Host, account: Account) -> None:
+        await ensure_account(host, account, self.story.say)
+        await ensure_site(host, account, self.story.say)
+
     async def get(self, domain: str, path: str = "/", *, tls: Authority | None = None) -> httpx.Response:
         """As a visitor; no redirect is followed."""
         scheme = "https" if tls else "http"
@@ -88,7 +96,7 @@ class WebServer:
         )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 async def driver(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Any]:
     require("lab")
     from sandbox.hosts.machine import MachineDriver
@@ -108,15 +116,30 @@ async def driver(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Any]
     server.wait()
 
 
-async def boot(driver: Any, name: str) -> WebServer:
+async def boot(driver: Any, name: str, image: str = "hosting") -> WebServer:
     private, public = new_keypair()
     host_private, host_public = new_keypair()
     address = await driver.reserve_address()
     document = user_data(hostname=name, authorized_key=public, host_private_key=host_private,
                          host_public_key=host_public,
                          apt_source=f"deb [trusted=yes] http://{driver.gateway}:3142/ ./")  # fmt: skip
+    driver.image = image
     await driver.create(HostSpec(name=name, address=address, hostname=name, user_data=document))
     await driver.start(name)
     server = WebServer(driver, name, HostTarget(address=address, private_key=private, host_key=host_public))
     await server.awaited()
     return server
+
+
+@pytest.fixture(scope="package")
+async def server(driver: Any) -> WebServer:
+    made = await boot(driver, "web-1")
+    async with made.enter() as host:
+        assert (await set_up(host, made.story.say)).already is False
+        assert (await set_up(host, made.story.say)).already is True
+    return made
+
+
+async def write(host: Host, account: Account, path: str, text: str) -> None:
+    """A file of the customer's, made by the customer's user."""
+    await host.run(commands.as_user(account.system_user, ["tee", "--", path]), input=text)

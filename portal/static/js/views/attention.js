@@ -1,15 +1,23 @@
 // What needs a person: oldest first, with what happened, since when, until when, and who may end it.
 
-import { button } from "../components/basics.js";
+import { api } from "../api.js";
+import { busy, button } from "../components/basics.js";
+import { ask } from "../components/dialog.js";
+import { field } from "../components/field.js";
+import { failed, said } from "../components/toast.js";
 import { h, replace } from "../dom.js";
 import { brief, dateTime, now, since, spaced, words } from "../format.js";
 import { icon } from "../icons.js";
+import { mayOperate, maySettle } from "../session.js";
 
 const KINDS = {
   waits_for_operator: "Waits for a decision",
   escalated: "Overdue: nobody decided in time",
   workflow_task_failing: "The run's code fails",
   not_started: "Not started",
+  payment_case: "Money without an order",
+  refund_failed: "Money is owed",
+  mail_given_up: "Not sent",
 };
 
 // `missing` says which part of the list could not be asked for; an empty list must not hide that.
@@ -28,19 +36,51 @@ export function attentionList(place, items, missing) {
 
 function item(one) {
   const left = (Date.parse(one.until) - now()) / 1000;
-  return h("li", { "data-kind": one.kind },
-    h("p", {}, h("b", {}, one.organization_name ?? one.slug), h("span", { class: "sub" }, `${KINDS[one.kind] ?? words(one.kind)} · ${one.what}`)),
+  const named = one.organization_name ?? one.slug;
+  const line = h("li", { "data-kind": one.kind });
+  line.append(
+    h("p", {}, h("b", {}, named), named !== one.label && one.job_id && h("span", { class: "sub" }, one.label),
+      h("span", { class: "sub" }, `${KINDS[one.kind] ?? words(one.kind)} · ${one.what}`)),
     h("p", { class: "trouble" }, h("b", {}, `${spaced(one.trouble)}: `), one.message),
     h("p", { class: "when" },
       h("span", { title: dateTime(one.since) }, icon("clock"), "since ", h("span", { "data-since": one.since }, brief(since(one.since)))),
       h("span", { title: dateTime(one.until) }, icon("alert"), left > 0 ? `due in ${brief(left)}` : `overdue by ${brief(-left)}`),
       h("span", {}, icon("user"), words(one.owner))),
-    action(one));
+    action(one, () => line.remove()) || h("span", {}));
+  return line;
 }
 
-function action(one) {
-  if (one.step) return button("Decide", { href: `#/instances/${one.deployment_id}`, kind: "small", testid: `decide-${one.slug}` });
-  const external = one.kind === "workflow_task_failing";
+function action(one, over) {
+  if (one.kind === "payment_case") return maySettle() && button("Settle", { kind: "small", testid: `settle-${one.slug}`, on: { click: () => settle(one, over) } });
+  if (one.deployment_id && one.step) return button("Decide", { href: `#/instances/${one.deployment_id}`, kind: "small", testid: `decide-${one.slug}` });
+  if (one.job_id && one.step && mayOperate()) return tryAgain(one);
+  const external = one.kind === "workflow_task_failing" || !one.deployment_id;
   const href = external ? one.temporal_url : `#/instances/${one.deployment_id}`;
-  return button(external ? "Look in Temporal" : "Look", { href, external, kind: "small", testid: `look-${one.slug}` });
+  return href && button(external ? "Look in Temporal" : "Look", { href, external, kind: "small", testid: `look-${one.slug}` });
+}
+
+function tryAgain(one) {
+  const again = button("Try again", { kind: "small", symbol: "retry", testid: `retry-${one.slug}`, title: "Retry this step as it is, once the cause is gone", on: { click: async () => {
+    try {
+      await busy(again, () => api.retryJob(one.job_id, one.step));
+      said(`${one.what.split(":")[0]} is tried again.`);
+    } catch (error) { failed(error); }
+  } } });
+  return again;
+}
+
+async function settle(one, over) {
+  const note = field("What was done", { name: "note", type: "textarea", hint: "For instance: paid back by hand, or ordered by hand as …", testid: "settle-note" });
+  const done = await ask({
+    title: "Settle this case", tone: "warn", symbol: "alert", yes: "Settle", kind: "primary", testid: "settle",
+    body: h("div", { class: "stack" }, h("p", {}, one.what), h("p", { class: "small muted" }, one.message), note.element),
+    act: async () => {
+      note.error("");
+      if (!note.value.trim()) { note.error("Say how it was dealt with."); throw new Error(""); }
+      await api.settleCase(one.event_id, note.value.trim());
+    },
+  });
+  if (!done) return;
+  over();
+  said("The case is settled.");
 }

@@ -1,11 +1,6 @@
-"""Hosting accounts on a real Debian host: served, walled in, suspended, moved and proven gone."""
+"""Sites on a real Debian host: served, walled in, filled over SFTP, and with HTTPS."""
 
 from __future__ import annotations
-
-import asyncio
-import io
-import tarfile
-from typing import Any
 
 import asyncssh
 import bcrypt
@@ -14,43 +9,22 @@ import pytest
 from pydantic import SecretStr
 
 from providers.errors import CommandFailed, Conflict, InvalidInput, NotFound, StillPresent
-from providers.hosting import commands, sites, volumes
-from providers.hosting.account import NGINX_SITES, Account
+from providers.hosting import commands, volumes
+from providers.hosting.account import NGINX_SITES
 from providers.hosting.accounts import ensure_account, ensure_quota
-from providers.hosting.backups import back_up, discard, fetch, restore
+from providers.hosting.backups import back_up
 from providers.hosting.certificates import install_certificate, make_csr, publish_challenge, withdraw_challenge
 from providers.hosting.inspection import facts, room
 from providers.hosting.limits import change_limits
 from providers.hosting.removal import prove_absent, remove
-from providers.hosting.setup import set_up
 from providers.hosting.sftp import ensure_keys, ensure_password
 from providers.hosting.sites import ensure_site
 from providers.hosting.suspension import resume, suspend
 from providers.hosts.cloud_init import new_keypair
-from providers.hosts.ssh import Host
-from tests.providers.hosting.conftest import WebServer, account_of, boot
+from tests.providers.hosting.conftest import WebServer, account_of, write
 from tests.providers.hosts.conftest import Authority
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
-
-
-@pytest.fixture(scope="module")
-async def server(driver: Any) -> WebServer:
-    made = await boot(driver, "web-1")
-    async with made.enter() as host:
-        assert (await set_up(host, made.story.say)).already is False
-        assert (await set_up(host, made.story.say)).already is True
-    return made
-
-
-async def place(server: WebServer, host: Host, account: Account) -> None:
-    await ensure_account(host, account, server.story.say)
-    await ensure_site(host, account, server.story.say)
-
-
-async def write(host: Host, account: Account, path: str, text: str) -> None:
-    """A file of the customer's, made by the customer's user."""
-    await host.run(commands.as_user(account.system_user, ["tee", "--", path]), input=text)
 
 
 class TestSites:
@@ -80,7 +54,7 @@ class TestSites:
     async def test_php_runs_as_the_account_and_may_be_switched_off(self, server: WebServer) -> None:
         account = account_of(2, kind="php")
         async with server.enter() as host:
-            await place(server, host, account)
+            await server.place(host, account)
             script = (
                 "<?php session_start(); echo posix_getpwuid(posix_geteuid())['name'], ' ', $_SERVER['REQUEST_URI'];"
             )
@@ -98,7 +72,7 @@ class TestSites:
     async def test_a_name_of_another_account_is_refused_and_nothing_changes(self, server: WebServer) -> None:
         first, second = account_of(3), account_of(4, domains=("site3.example.test", "site4.example.test"))
         async with server.enter() as host:
-            await place(server, host, first)
+            await server.place(host, first)
             await ensure_account(host, second, server.story.say)
             with pytest.raises(Conflict, match=r"site3\.example\.test"):
                 await ensure_site(host, second, server.story.say)
@@ -109,7 +83,7 @@ class TestSites:
     async def test_what_nginx_refuses_is_rolled_back_and_the_others_keep_serving(self, server: WebServer) -> None:
         account, broken = account_of(5), f"{NGINX_SITES}/foreign.conf"
         async with server.enter() as host:
-            await place(server, host, account)
+            await server.place(host, account)
             before = await host.read(account.site_file)
             await host.put(broken, "server { no_such_directive; }\n", mode=0o644)
             try:
@@ -129,7 +103,7 @@ class TestWalls:
         spy, victim = account_of(10, kind="php"), account_of(11, kind="php")
         async with server.enter() as host:
             for account in (spy, victim):
-                await place(server, host, account)
+                await server.place(host, account)
             await write(host, victim, f"{victim.public}/secret.txt", "the secret")
             await write(host, victim, f"{victim.private}/secret.txt", "the secret")
             wanted = [f"{victim.public}/secret.txt", f"{victim.private}/secret.txt", victim.home, "/etc/passwd",
@@ -153,7 +127,7 @@ class TestWalls:
     async def test_writing_ends_at_the_quota_which_can_be_raised(self, server: WebServer) -> None:
         account = account_of(12, quota_mb=16)
         async with server.enter() as host:
-            await place(server, host, account)
+            await server.place(host, account)
             await write(host, account, f"{account.public}/index.html", "kept")
 
             def fill(megabytes: int) -> list[str]:
@@ -181,7 +155,7 @@ class TestWalls:
         account = account_of(13, quota_mb=16)
         larger = account.model_copy(update={"quota_mb": 64})
         async with server.enter() as host:
-            await place(server, host, account)
+            await server.place(host, account)
             await volumes.unmount(host, account)
             await host.run(commands.set_size(account.volume, volumes.image_mb(64)))
             assert (await facts(host, account)).state == "incomplete"
@@ -211,7 +185,7 @@ class TestSftp:
     async def test_a_key_uploads_into_the_account_and_nowhere_else(self, server: WebServer) -> None:
         account, (private, public) = account_of(20), new_keypair()
         async with server.enter() as host:
-            await place(server, host, account)
+            await server.place(host, account)
             assert await ensure_keys(host, account, [public], server.story.say) is True
             assert await ensure_keys(host, account, [f"{public} of@ada"], server.story.say) is False
             async with server.customer(account, key=private) as connection:
@@ -239,7 +213,7 @@ class TestSftp:
         account, password = account_of(21), "correct horse battery"
         hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(5)).decode()
         async with server.enter() as host:
-            await place(server, host, account)
+            await server.place(host, account)
             assert await ensure_password(host, account, SecretStr(hashed), server.story.say) is True
             assert await ensure_password(host, account, SecretStr(hashed), server.story.say) is False
             async with server.customer(account, password=password) as connection:
@@ -267,7 +241,7 @@ class TestCertificates:
         account = account_of(30)
         name = account.domains[0]
         async with server.enter() as host:
-            await place(server, host, account)
+            await server.place(host, account)
             csr = await make_csr(host, account, server.story.say)
             chain = authority.sign(csr)
             for first in (True, False):
@@ -288,7 +262,7 @@ class TestCertificates:
         first, second = account_of(31), account_of(32)
         async with server.enter() as host:
             for account in (first, second):
-                await place(server, host, account)
+                await server.place(host, account)
             chain = authority.sign(await make_csr(host, first, server.story.say))
             with pytest.raises(InvalidInput, match=r"not for site32\.example\.test"):
                 await install_certificate(host, second, chain, server.story.say)
@@ -297,174 +271,3 @@ class TestCertificates:
             with pytest.raises(InvalidInput, match="another key"):
                 await install_certificate(host, both, chain, server.story.say)
             assert (await server.get(second.domains[0])).status_code == 200
-
-
-class TestSuspension:
-    async def test_a_suspended_site_says_so_and_comes_back_as_it_was(
-        self, server: WebServer, authority: Authority
-    ) -> None:
-        account, (private, public) = account_of(40, kind="php"), new_keypair()
-        name = account.domains[0]
-        async with server.enter() as host:
-            await place(server, host, account)
-            await ensure_keys(host, account, [public], server.story.say)
-            chain = authority.sign(await make_csr(host, account, server.story.say))
-            await install_certificate(host, account, chain, server.story.say)
-            await write(host, account, f"{account.public}/index.php", "<?php echo 'alive';")
-            assert (await server.get(name, tls=authority)).text == "alive"
-            async with server.customer(account, key=private) as connection:
-                assert await suspend(host, account, server.story.say) is True
-                await asyncio.wait_for(connection.wait_closed(), 10)
-            assert await suspend(host, account, server.story.say) is False
-            for tls in (None, authority):
-                page = await server.get(name, "/any", tls=tls)
-                assert page.status_code == 503
-                assert "This site is suspended" in page.text
-            with pytest.raises((asyncssh.PermissionDenied, asyncssh.ConnectionLost)):
-                await server.customer(account, key=private)
-            assert not (await host.run(["pgrep", "-U", account.system_user], check=False)).ok
-            # A repeat of an earlier step, or a renewal, does not open it.
-            await ensure_site(host, account, server.story.say)
-            await publish_challenge(host, "token-2", "answer")
-            assert (await server.get(name, "/.well-known/acme-challenge/token-2")).text == "answer"
-            assert (await facts(host, account)).state == "suspended"
-            assert await resume(host, account, server.story.say) is True
-            assert await resume(host, account, server.story.say) is False
-            assert (await server.get(name, tls=authority)).text == "alive"
-            async with server.customer(account, key=private) as connection, connection.start_sftp_client() as sftp:
-                assert await sftp.exists("index.php")
-
-
-class TestBackups:
-    async def test_content_comes_back_byte_for_byte_into_a_new_place(self, server: WebServer) -> None:
-        account, blob = account_of(50), bytes(range(256)) * 4096
-        async with server.enter() as host:
-            await place(server, host, account)
-            await write(host, account, f"{account.public}/index.html", "precious")
-            await write(host, account, f"{account.private}/näme with space", "private")
-            await host.put("/root/blob", blob, mode=0o644)
-            await host.run(["install", "-o", account.system_user, "/root/blob", f"{account.public}/blob"])
-            made = await back_up(host, account, "job-1", server.story.say)
-            assert await back_up(host, account, "job-1", server.story.say) == made
-            assert not (await host.run(commands.as_user(account.system_user, ["cat", made.path]), check=False)).ok
-            assert await remove(host, account, server.story.say) is True
-            proof = await prove_absent(host, account)
-            assert "back-ups are kept" in proof
-            pieces: list[bytes] = []
-
-            async def sink(chunk: bytes) -> None:
-                pieces.append(chunk)
-
-            assert await fetch(host, account, "job-1", sink) == made
-            with tarfile.open(fileobj=io.BytesIO(b"".join(pieces))) as archive:
-                assert {"public/blob", "private/näme with space"} <= set(archive.getnames())
-
-            async def chunks() -> Any:
-                for piece in pieces:
-                    yield piece
-
-            await place(server, host, account)
-            await restore(host, account, chunks(), server.story.say)
-            assert (await server.get(account.domains[0])).text == "precious"
-            assert (await server.get(account.domains[0], "/blob")).content == blob
-            assert (await facts(host, account)).backups == ("job-1",)
-            assert await discard(host, account, "job-1", server.story.say) is True
-            assert await discard(host, account, "job-1", server.story.say) is False
-            with pytest.raises(NotFound):
-                await fetch(host, account, "job-1", sink)
-
-
-class TestTheEnd:
-    async def test_removal_leaves_nothing_and_may_be_repeated(self, server: WebServer, authority: Authority) -> None:
-        account = account_of(60, kind="php")
-        async with server.enter() as host:
-            await place(server, host, account)
-            await ensure_keys(host, account, [new_keypair()[1]], server.story.say)
-            chain = authority.sign(await make_csr(host, account, server.story.say))
-            await install_certificate(host, account, chain, server.story.say)
-            with pytest.raises(StillPresent, match=account.system_user):
-                await prove_absent(host, account)
-            assert await remove(host, account, server.story.say) is True
-            assert await remove(host, account, server.story.say) is False
-            proof = await prove_absent(host, account)
-            assert account.domains[0] in proof
-            assert await server.silent(account.domains[0])
-            found = await host.run(["find", "/etc", "/srv", "/var/lib/slipway", "/run", "/var/log/nginx", "-xdev",
-                                    "-name", f"*{account.system_user}*"])  # fmt: skip
-            assert found.stdout == ""
-            loops = await host.run(["losetup", "--list", "--noheadings", "--output", "BACK-FILE"])
-            assert account.system_user not in loops.stdout
-
-    async def test_five_accounts_at_once_do_not_disturb_each_other(self, server: WebServer) -> None:
-        accounts = [account_of(70 + n, kind="php" if n % 2 else "static") for n in range(5)]
-
-        async def whole(account: Account) -> None:
-            async with server.enter() as host:
-                await place(server, host, account)
-
-        await asyncio.gather(*(whole(account) for account in accounts))
-        answers = await asyncio.gather(*(server.get(account.domains[0]) for account in accounts))
-        assert [answer.status_code for answer in answers] == [200] * 5
-
-        async def end(account: Account) -> str:
-            async with server.enter() as host:
-                await remove(host, account, server.story.say)
-                return await prove_absent(host, account)
-
-        assert len(await asyncio.gather(*(end(account) for account in accounts))) == 5
-
-    async def test_a_connection_lost_anywhere_is_healed_by_a_second_run(self, server: WebServer) -> None:
-        account = account_of(80, kind="php")
-
-        class Cut(Exception):
-            pass
-
-        async def all_steps(host: Host) -> None:
-            await place(server, host, account)
-            await suspend(host, account, server.story.say)
-            await resume(host, account, server.story.say)
-            await remove(host, account, server.story.say)
-
-        # The connection dies before the n-th command, for many an n.
-        for limit in range(5, 200, 11):
-            count = 0
-            async with server.enter() as host:
-                run = host.run
-
-                async def counted(argv: Any, run: Any = run, host: Host = host, limit: int = limit, **more: Any) -> Any:
-                    nonlocal count
-                    count += 1
-                    if count == limit:
-                        host._open().abort()
-                        raise Cut
-                    return await run(argv, **more)
-
-                host.run = counted  # type: ignore[method-assign]
-                try:
-                    await all_steps(host)
-                except Cut:
-                    pass
-                else:
-                    break
-            async with server.enter() as host:
-                await place(server, host, account)
-                await resume(host, account, server.story.say)
-            assert (await server.get(account.domains[0])).status_code == 200
-        assert limit > 50
-        async with server.enter() as host:
-            await remove(host, account, server.story.say)
-            assert await prove_absent(host, account)
-
-    async def test_after_a_reboot_sites_are_back(self, server: WebServer) -> None:
-        account = account_of(90, kind="php")
-        async with server.enter() as host:
-            await place(server, host, account)
-            await write(host, account, f"{account.public}/index.php", "<?php echo 'again';")
-        await server.driver.stop(server.name)
-        await server.driver.start(server.name)
-        await server.awaited()
-        async with server.enter() as host:
-            assert (await set_up(host, server.story.say)).already is True
-            assert (await server.get(account.domains[0])).text == "again"
-            assert await ensure_site(host, account, server.story.say) is False
-            assert (await sites.answer(host, account.domains[0]))[1] == "again"
