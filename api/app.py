@@ -56,6 +56,8 @@ from api import (
     tenants,
     users,
     vps,
+    zone_records,
+    zones,
 )
 from api.failing import Failing
 from api.feed import Feed
@@ -111,6 +113,8 @@ ROUTED = (
     api_keys,
     users,
     audit,
+    zones,
+    zone_records,
     options,
     health,
     pages,
