@@ -14,6 +14,7 @@ from api import sales_view
 from api.deps import Held, Member, bound, parsed_id
 from api.envelope import reply
 from api.errors import not_found
+from api.jobs import with_steps
 from api.paging import pagination
 from api.schemas import printable
 from api.services import Principal
@@ -60,7 +61,7 @@ async def orders(
 
 @router.get("/api/orders/{order_id}")
 async def order(request: Request, order_id: str, principal: Member, held: Held) -> Response:
-    """With its subscription, jobs and refunds; `payment_events` are for staff alone."""
+    """With its subscription, its jobs and their steps, and refunds; `payment_events` are for staff alone."""
     ref = parsed_id(order_id)
     async with held.db.begin() as session:
         found = await rows.order(session, ref, bound(principal)) if ref else None
@@ -70,7 +71,7 @@ async def order(request: Request, order_id: str, principal: Member, held: Held) 
     body: dict[str, object] = {
         "order": sales_view.order(found.found.order, found.found.tenant, found.found.customer),
         "subscription": sales_view.subscription(found.subscription, found.found.tenant),
-        "jobs": [sales_view.job(row) for row in found.jobs],
+        "jobs": await with_steps(held, principal, found.jobs),
         "refunds": [sales_view.refund(row) for row in found.refunds],
         "payment_events": [sales_view.payment_event(row) for row in events],
     }

@@ -100,6 +100,8 @@ class EventOutcome(StrEnum):
     CASE = "case"  # money, and no order could be made for it: an operator must look
 
 
+NON_PAYMENT = "non-payment"  # why a subscription is suspended that a payment resumes
+
 GRACE = timedelta(days=7)  # from the failed payment to the suspension
 KEPT_SUSPENDED = timedelta(days=30)  # from the suspension to the end
 KEPT_LAST_BACKUP = timedelta(days=90)
