@@ -231,6 +231,32 @@ MUTANTS = (
         ("providers/payments/stripe.py", "if refund.metadata.get(MARK) == key:", "if refund.metadata.get(MARK) == '':"),
     ),
     _mutant(
+        "a payment that is being ordered for is ordered for again", "tests/db/test_orders.py",
+        ("db/queries/orders.py", "    await lock(session, PAYMENT_LOCK, payment_intent)\n", "    pass\n"),
+    ),
+    _mutant(
+        "a payment is ordered for again with other words", "tests/db/test_orders.py",
+        ("db/queries/orders.py", "        if kept != given:", "        if kept is given is None:"),
+    ),
+    _mutant(
+        "any internal key orders", "tests/api/test_orders.py",
+        ("api/orders.py", "if not sum(hmac", "if False and not sum(hmac"),
+    ),
+    _mutant(
+        "a payment of any amount is an order", "tests/api/test_payments.py",
+        ("db/queries/payments.py", "if facts.amount not in (None, price.amount_cents)", "if facts.amount is None"),
+    ),
+    _mutant(
+        "an older invoice shortens a period", "tests/api/test_payments.py",
+        ("db/queries/payments.py", "told.period_end > row.current_period_end", "told.period_end"),
+        ("domain/payments.py", "end, start = max(periods", "end, start = min(periods"),
+    ),
+    _mutant(
+        "a payment resumes whatever is suspended", "tests/api/test_payments.py",
+        ("db/queries/payments.py", "if row.past_due_since is None or not _made_good(row, told):",
+         "if row.status != SubscriptionStatus.SUSPENDED:"),
+    ),
+    _mutant(
         "an account with servers is removed", "tests/db/test_providers.py",
         ("db/queries/providers.py", "    if count:\n        raise ServersLive(count)",
          "    if count < 0:\n        raise"),
