@@ -69,12 +69,21 @@ class JobType(StrEnum):
     CHANGE_LIMITS = "CHANGE_LIMITS"
     TERMINATE = "TERMINATE"
     REFUND = "REFUND"
+    CANCEL = "CANCEL"  # at the end of the paid period
+    KEEP = "KEEP"  # the undo of CANCEL
+    DISCARD_BACKUPS = "DISCARD_BACKUPS"
+    MAILBOX_PASSWORD = "MAILBOX_PASSWORD"  # noqa: S105 - the name of a job
+    SFTP_KEYS = "SFTP_KEYS"
+    SFTP_PASSWORD = "SFTP_PASSWORD"  # noqa: S105 - the name of a job
     SET_UP_SERVER = "SET_UP_SERVER"
 
 
 PARTS = (JobType.PROVISION_DNS, JobType.PROVISION_HOSTING, JobType.PROVISION_MAIL)  # of every order (R238)
 # Of a subscription that stands; each is a run of the workflow SubscriptionChange.
-CHANGES = (JobType.SUSPEND, JobType.RESUME, JobType.CHANGE_LIMITS, JobType.TERMINATE, JobType.REFUND)
+CHANGES = (
+    JobType.SUSPEND, JobType.RESUME, JobType.CHANGE_LIMITS, JobType.TERMINATE, JobType.REFUND, JobType.CANCEL,
+    JobType.KEEP, JobType.DISCARD_BACKUPS, JobType.MAILBOX_PASSWORD, JobType.SFTP_KEYS, JobType.SFTP_PASSWORD,
+)  # fmt: skip
 
 
 class JobStatus(StrEnum):
