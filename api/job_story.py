@@ -6,20 +6,21 @@ from collections.abc import Iterable
 
 from api.story import Row, steps_in, tracks_of
 from db.models_jobs import Job
-from domain.fulfilment_steps import DNS_PART, FULFILMENT, HOSTING_PART, MAIL_PART, TAKING_BACK
+from domain.change_steps import CHANGE_STEPS
+from domain.fulfilment_steps import DNS_PART, FULFILMENT, HOSTING_PART, MAIL_PART
 from domain.house_steps import HOUSE_SERVER
 from domain.sales import JobType
 from domain.statuses import Phase
 from domain.step import Step
 from domain.steps import BY_NAME
 
-STEPS: dict[str, tuple[Step, ...]] = {
+STEPS: dict[JobType, tuple[Step, ...]] = {
     JobType.FULFIL_ORDER: FULFILMENT,
     JobType.PROVISION_DNS: DNS_PART,
     JobType.PROVISION_HOSTING: HOSTING_PART,
     JobType.PROVISION_MAIL: MAIL_PART,
-    JobType.REFUND: TAKING_BACK,
     JobType.SET_UP_SERVER: HOUSE_SERVER,
+    **CHANGE_STEPS,
 }
 
 
@@ -29,7 +30,7 @@ def job_steps(job: Job, events: Iterable[Row]) -> list[dict[str, object]]:
     `family` is "way_back" for those, and the job's type otherwise.
     """
     tracks = tracks_of(events)
-    table = STEPS.get(job.type, ())
+    table = STEPS.get(JobType(job.type), ())
     names = {step.name for step in table}
     more = tuple(
         BY_NAME[name].model_copy(update={"after": ()}) for name in tracks if name in BY_NAME and name not in names

@@ -13,6 +13,7 @@ export const sales = {
   subscriptions: (filters, signal) => get(`/api/subscriptions${query(filters)}`, signal),
   subscription: (id, signal) => get(at("subscriptions", id), signal),
   changeSubscription: (id, verb, values) => post(at("subscriptions", id, verb), values),
+  onSale: async (signal) => (await get("/api/public/products", signal)).products,
   jobs: (filters, signal) => get(`/api/jobs${query(filters)}`, signal),
   job: async (id, signal) => (await get(at("jobs", id), signal)).job,
   jobEvents: (id, after, limit, signal) => get(`${at("jobs", id, "events")}${query({ after, limit })}`, signal),
