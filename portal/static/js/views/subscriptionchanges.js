@@ -78,10 +78,12 @@ function askCancel(all, name) {
   });
 }
 
-const askKeep = (all, name) => question({
-  all, verb: "keep", done: `${name} is kept.`, title: `Keep ${name}?`, symbol: "undo", tone: "run", yes: "Keep it",
-  body: h("p", {}, "The cancellation is withdrawn; it renews as before."),
-});
+function askKeep(all, name) {
+  return question({
+    all, verb: "keep", done: `${name} is kept.`, title: `Keep ${name}?`, symbol: "undo", tone: "run", yes: "Keep it",
+    body: h("p", {}, "The cancellation is withdrawn; it renews as before."),
+  });
+}
 
 async function askChange(all, name) {
   const products = await sales.onSale();
