@@ -321,11 +321,13 @@ async def test_the_pages_fit_every_width(harbour: Harbour, sized: Visitor, shop:
     order = await under_way(harbour.world, shop)
     standing = await delivered(harbour.world.db, shop)
     server = await registered(harbour.world)
-    for page, shown in (("/orders", "orders"), (f"/orders/{order.order.id}", "parts"), ("/jobs", "jobs"),
-                        (f"/jobs/{order.jobs[2].id}", "log-terminal"), ("/subscriptions", "subscriptions"),
-                        (f"/subscriptions/{standing.subscription.id}", "mailboxes"),
-                        ("/house-servers", "house-servers"), (f"/house-servers/{server['id']}", "public-key"), ("/tenants", "tenants"),
-                        ("/api-keys", "api-keys")):  # fmt: skip
+    pages = {
+        "/orders": "orders", f"/orders/{order.order.id}": "parts", "/jobs": "jobs",
+        f"/jobs/{order.jobs[2].id}": "log-terminal", "/subscriptions": "subscriptions",
+        f"/subscriptions/{standing.subscription.id}": "mailboxes", "/house-servers": "house-servers",
+        f"/house-servers/{server['id']}": "public-key", "/tenants": "tenants", "/api-keys": "api-keys",
+    }  # fmt: skip
+    for page, shown in pages.items():
         await sized.open(page)
         await expect(sized.at(shown)).to_be_visible()
         await expect(sized.page.locator("main .skeleton")).to_have_count(0)

@@ -9,6 +9,6 @@ export function room({ accounts: used, max_accounts: most }) {
   const tone = share >= 1 ? "bad" : share >= NEARLY ? "warn" : "ok";
   const words = share >= 1 ? "full" : `${most - used} free`;
   return h("div", { class: `room tone-${tone}` },
-    h("div", { class: "room-bar", "aria-hidden": "true" }, h("span", { style: { width: `${Math.round(share * 100)}%` } })),
+    h("div", { class: "room-bar", "aria-hidden": "true" }, used > 0 && h("span", { style: { width: `${Math.round(share * 100)}%` } })),
     h("span", { class: "small nowrap" }, h("b", {}, `${used} of ${most}`), `, ${words}`));
 }

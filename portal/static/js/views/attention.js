@@ -14,11 +14,11 @@ const KINDS = {
   escalated: "Overdue: nobody decided in time",
   workflow_task_failing: "The run's code fails",
   not_started: "Not started",
-  payment_case: "Money without an order",
   refund_failed: "Money is owed",
   mail_given_up: "Not sent",
 };
 
+const kindOf = (one) => (one.kind === "payment_case" ? (one.order_id ? "A payment needs somebody" : "Money without an order") : KINDS[one.kind] ?? words(one.kind));
 const DELIVERY = /^(FULFIL_ORDER|PROVISION_)/;
 
 // `missing` says which part of the list could not be asked for; an empty list must not hide that.
@@ -41,7 +41,7 @@ function item(one) {
   const line = h("li", { "data-kind": one.kind });
   line.append(
     h("p", {}, h("b", {}, named), named !== one.label && one.job_id && h("span", { class: "sub" }, one.label),
-      h("span", { class: "sub" }, `${KINDS[one.kind] ?? words(one.kind)} · ${one.what}`)),
+      h("span", { class: "sub" }, `${kindOf(one)} · ${one.what}`)),
     h("p", { class: "trouble" }, h("b", {}, `${spaced(one.trouble)}: `), one.message),
     h("p", { class: "when" },
       h("span", { title: dateTime(one.since) }, icon("clock"), "since ", h("span", { "data-since": one.since }, brief(since(one.since)))),
@@ -52,15 +52,21 @@ function item(one) {
 }
 
 function action(one, over) {
-  if (one.kind === "payment_case" && maySettle()) return button("Settle", { kind: "small", testid: `settle-${one.slug}`, on: { click: async () => { if (await settleCase(one.event_id, one.what, one.message)) over(); } } });
-  if (one.deployment_id && one.step) return button("Decide", { href: `#/instances/${one.deployment_id}`, kind: "small", testid: `decide-${one.slug}` });
   const place = placeOf(one);
   const look = place && button(one.step ? "Decide" : "Look", { href: place, kind: "small", testid: `look-${one.slug}` });
+  if (one.kind === "payment_case" && maySettle()) return h("div", { class: "actions" }, settleButton(one, over), look);
+  if (one.deployment_id && one.step) return button("Decide", { href: `#/instances/${one.deployment_id}`, kind: "small", testid: `decide-${one.slug}` });
   if (one.job_id && one.step && mayOperate()) return h("div", { class: "actions" }, tryAgain(one), look);
   if (look) return look;
   const external = one.kind === "workflow_task_failing" || !one.deployment_id;
   const href = external ? one.temporal_url : `#/instances/${one.deployment_id}`;
   return href && button(external ? "Look in Temporal" : "Look", { href, external, kind: "small", testid: `look-${one.slug}` });
+}
+
+function settleButton(one, over) {
+  return button("Settle", { kind: "small", testid: `settle-${one.slug}`, on: { click: async () => {
+    if (await settleCase(one.event_id, one.what, one.message)) over();
+  } } });
 }
 
 // Where it can be seen: an order with all of its parts, or the one job.

@@ -31,6 +31,6 @@ export function jobTable(jobs) {
     h("tbody", {}, jobs.map((one) => h("tr", { testid: `job-${one.id}` },
       h("td", {}, h("a", { class: "row-link", href: `#/jobs/${one.id}` }, jobName(one.type)), h("span", { class: "sub mono" }, one.workflow_id)),
       h("td", {}, chip(jobState(one))),
-      h("td", { class: "left message break" }, one.parked[0]?.message ?? one.error_message ?? one.status_message ?? "–", one.requested_by && h("span", { class: "sub" }, `Asked for by ${one.requested_by}`)),
+      h("td", { class: "left message break" }, one.parked[0]?.message ?? one.error_message ?? one.status_message, one.requested_by && h("span", { class: "sub" }, `Asked for by ${one.requested_by}`)),
       h("td", { class: "end nowrap muted hide-small" }, h("time", { datetime: one.created_at }, dateTime(one.created_at)))))));
 }

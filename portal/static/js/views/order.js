@@ -11,7 +11,7 @@ import { h, replace } from "../dom.js";
 import { dateTime, price, words } from "../format.js";
 import { sales } from "../salesapi.js";
 import { eventState, orderState, refundState, subscriptionState } from "../salesstates.js";
-import { mayOperate, maySeeStaffPages } from "../session.js";
+import { mayOperate, maySeeStaffPages, maySettle } from "../session.js";
 import { ATTENTION } from "../states.js";
 import { settleCase } from "./cases.js";
 import { orderName } from "./orders.js";
@@ -101,7 +101,7 @@ function eventList(events, again) {
       h("tbody", {}, events.map((one) => h("tr", {},
         h("td", { class: "break" }, h("b", {}, one.type), h("span", { class: "sub mono" }, one.id), !one.livemode && h("span", { class: "tag" }, "Test")),
         h("td", { class: "left" }, chip(eventState(one)), one.settled_by && h("span", { class: "sub" }, `by ${one.settled_by}`)),
-        h("td", { class: "left message break" }, one.message, one.outcome === "case" && !one.settled_at && h("div", { class: "actions" }, settleButton(one, again))),
+        h("td", { class: "left message break" }, one.message, one.outcome === "case" && !one.settled_at && maySettle() && h("div", { class: "below" }, settleButton(one, again))),
         h("td", { class: "left" }, h("time", { datetime: one.happened_at }, dateTime(one.happened_at)))))))
     : empty("ledger", "Nothing was told by the payment service", h("p", {}, "The order came from elsewhere.")) });
 }
