@@ -41,6 +41,8 @@ from activities.site_certificates import SiteCertificateActivities
 from activities.site_checks import SiteCheckActivities
 from activities.suspensions import SuspensionActivities
 from activities.sweeps import SweepActivities
+from activities.zone_changes import ZoneChangeActivities
+from activities.zone_records import ZoneRecordActivities
 from activities.zones import ZoneActivities
 from domain import ids
 from domain.servers import SERVED
@@ -56,11 +58,12 @@ from workflows.server_actions import LookAtServer, ServerActions
 from workflows.subscription_changes import SubscriptionChange
 from workflows.sweeps import InventorySweep, LifecycleSweep, StartSweep
 from workflows.termination import Termination
+from workflows.zones import ChangeZone, LookAtZone
 
 WORKFLOWS: tuple[type, ...] = (
     Provisioning, Termination, Planning, ServerActions, LookAtServer, ReadOffers, AccountCheck, StartSweep,
     InventorySweep, SendMail, SetUpServer, Fulfilment, ProvisionDns, ProvisionHosting, ProvisionMail,
-    SubscriptionChange, LifecycleSweep,
+    SubscriptionChange, LifecycleSweep, ChangeZone, LookAtZone,
 )  # fmt: skip
 
 
@@ -79,7 +82,12 @@ def _runs(deps: Deps) -> list[Callable[..., Any]]:
     return [records.record, records.reserve, records.move, records.preview,
             records.activate, records.call_back, records.release, records.end_action, records.end_mail,
             house.activate_house_server, house.stand_down_house_server, sweeps.start_unstarted,
-            *_deliveries(deps)]  # fmt: skip
+            *_zone_rows(deps), *_deliveries(deps)]  # fmt: skip
+
+
+def _zone_rows(deps: Deps) -> list[Callable[..., Any]]:
+    rows = ZoneRecordActivities(deps)
+    return [rows.next_change, rows.fail_change]
 
 
 def _deliveries(deps: Deps) -> list[Callable[..., Any]]:
@@ -130,8 +138,9 @@ def _edge(deps: Deps) -> list[Callable[..., Any]]:
 
 
 def _sites(deps: Deps) -> list[Callable[..., Any]]:
-    zones, billing = ZoneActivities(deps), BillingActivities(deps)
-    return [zones.publish_zone, zones.publish_records, zones.withdraw_zone, zones.prove_zone_absent,
+    zones, changes, billing = ZoneActivities(deps), ZoneChangeActivities(deps), BillingActivities(deps)
+    return [changes.change_zone, changes.look_at_zone,
+            zones.publish_zone, zones.publish_records, zones.withdraw_zone, zones.prove_zone_absent,
             SiteCertificateActivities(deps).issue_site_certificate, SiteCheckActivities(deps).check_site,
             RefundActivities(deps).send_refund, billing.stop_renewal, billing.go_on_renewing, billing.end_billing,
             LastBackupActivities(deps).export_zone]  # fmt: skip
