@@ -108,6 +108,33 @@ MUTANTS = (
         ("providers/cloud/http.py", "            await self._gate.enter(*calls)\n", "            pass\n"),
     ),
     _mutant(
+        "a zone of somebody else is taken over", "tests/providers/dns/test_zones.py",
+        ("providers/dns/zone_shapes.py", 'if shape.get("account") != zone_mark(owner):', "if False:"),
+    ),
+    _mutant(
+        "a zone may be made inside somebody else's", "tests/providers/dns/test_zones.py",
+        ("providers/dns/zones.py", "            await self._refuse_inside_foreign(name, owner)\n", ""),
+    ),
+    _mutant(
+        "a zone is removed with what others put into it", "tests/providers/dns/test_zones.py",
+        ("providers/dns/zones.py", "        if foreign:\n", "        if False:\n"),
+    ),
+    _mutant(
+        "one change takes over a set of somebody else", "tests/providers/dns/test_records.py",
+        ("providers/dns/records.py", 'there[key].owner != owner]\n', 'False]\n'),
+    ),
+    _mutant(
+        "parked records are written over", "tests/providers/dns/test_records.py",
+        ("providers/dns/powerdns.py",
+         "                    self._refuse_foreign(await self._searched(name, type_, zone), name, type_, owner)\n",
+         "                    pass\n"),
+    ),
+    _mutant(
+        "the primary's answer counts for its secondaries", "tests/providers/dns/test_propagation.py",
+        ("providers/dns/propagation.py", "_behind(server, zone, sets, serial, timeout) for server in servers)",
+         "_behind(servers[0], zone, sets, serial, timeout) for server in servers)"),
+    ),
+    _mutant(
         "a long pause reaches into a certificate's last days", "tests/domain/test_renewal.py",
         ("domain/renewal.py", "min(retry_at(failed, rules.retries, certificate.id), max(",
          "max(retry_at(failed, rules.retries, certificate.id), min("),
@@ -281,6 +308,8 @@ MUTANTS = (
         "two choices of a house server run at once", "tests/db/test_house_servers.py",
         ("db/queries/house_servers.py", "    await session.execute(select(func.pg_advisory_xact_lock(CHOICE_LOCK)))\n",
          ""),
+    ),
+    _mutant(
         "what a given-up task wrote stays", "tests/db/test_journal.py",
         (JOURNAL, "or (d.task, d.seq) < (cast(%(task)s as bigint), cast(%(seq)s as bigint))",
          "or d.seq < cast(%(seq)s as bigint)"),
