@@ -34,6 +34,8 @@ LINKS = "db/queries/links.py"
 MAILS = "db/queries/mails.py"
 RESET = "api/password_reset.py"
 WEBHOOK = "providers/payments/webhook.py"
+LIFECYCLE = "domain/lifecycle.py"
+CHANGES = "workflows/subscription_changes.py"
 
 MUTANTS = (
     _mutant(
@@ -407,5 +409,25 @@ MUTANTS = (
         "a mail that was started is started again", "tests/db/test_mails.py",
         (MAILS, "        .where(OutgoingMail.started_at.is_(None), OutgoingMail.created_at < before)",
          "        .where(OutgoingMail.created_at < before)"),
+    ),
+    _mutant(
+        "a subscription is suspended within its grace", "tests/domain/test_lifecycle.py",
+        (LIFECYCLE, "held.past_due_since + GRACE <= now", "held.past_due_since <= now"),
+    ),
+    _mutant(
+        "a subscription that pays by the day is late", "tests/domain/test_lifecycle.py",
+        (LIFECYCLE, "held.period_end + TOLERANCE <= now", "held.period_end <= now"),
+    ),
+    _mutant(
+        "what an operator suspended ends by itself", "tests/domain/test_lifecycle.py",
+        (LIFECYCLE, "SUSPENDED if held.suspended_for == NON_PAYMENT:", "SUSPENDED:"),
+    ),
+    _mutant(
+        "a site is removed before it is backed up", "tests/workflows/test_subscription_end.py",
+        (CHANGES, "        await self._back_up()\n        self._burn_bridges()\n", "        self._burn_bridges()\n"),
+    ),
+    _mutant(
+        "a removal that has begun is taken back", "tests/workflows/test_subscription_end.py",
+        (CHANGES, "        self.reversible = False\n        self._undos.clear()\n", ""),
     ),
 )  # fmt: skip
