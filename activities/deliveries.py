@@ -89,7 +89,9 @@ class DeliveryActivities:
             job = await session.get_one(Job, uuid.UUID(call.job_id))
             if job.phase != Phase.RUNNING:  # a try of a workflow task that was given up may come late
                 raise ApplicationError(f"it is {job.phase}", type=Trouble.CONFLICT, non_retryable=True)
-            held.subscription.status = SubscriptionStatus.ACTIVE
+            # A later payment may have failed meanwhile.
+            overdue = held.subscription.past_due_since is not None
+            held.subscription.status = SubscriptionStatus.PAST_DUE if overdue else SubscriptionStatus.ACTIVE
             held.subscription.activated_at = datetime.now(UTC)
             held.order.status = OrderStatus.FULFILLED
             await delivery.set_service_status(session, held.subscription.id, ServiceStatus.ACTIVE)

@@ -40,6 +40,8 @@ from domain.starting import (
 )
 from domain.statuses import DeploymentType, StepState, Tier
 from domain.zones import ChangeKind, ZoneCall
+from tests.histories.hosting_stories import HOSTING_STORIES
+from tests.workflows.changes import ChangeWorld
 from tests.workflows.world import World, until_parked
 from workflows.accounts import AccountCheck
 from workflows.house_servers import SetUpServer
@@ -52,7 +54,7 @@ from workflows.sweeps import InventorySweep, StartSweep
 from workflows.termination import Termination
 from workflows.zones import ChangeZone, LookAtZone
 
-Story = Callable[[World, Client], Awaitable[WorkflowHandle[Any, Any]]]
+Story = Callable[[ChangeWorld, Client], Awaitable[WorkflowHandle[Any, Any]]]
 SOON = 1 / 3600  # hours until a wait escalates: these stories run in real time
 
 
@@ -407,6 +409,7 @@ async def zone_looked_at(world: World, client: Client) -> WorkflowHandle[Any, An
 STORIES: dict[str, Story] = {
     story.__name__: story
     for story in (
+        *HOSTING_STORIES.values(),
         happy, shared_on_new, shared_on_existing, parked_and_retried, escalated_and_retried,
         parked, parked_in_two_branches, parked_in_undo, parked_and_escalated,
         rolled_back, rolled_back_after_stuck_undo, shared_rolled_back, cancelled, cancelled_while_parked,

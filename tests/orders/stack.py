@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+from sqlalchemy import text
 
 from bench import stack
 from db.base import new_id
@@ -33,7 +34,8 @@ ROOT = Path(__file__).parent.parent.parent
 BASE = "slipway.test"
 WORKERS = 2
 COPIES = 3
-KILL_SECONDS = (10.0, 40.0)  # between two kills
+KILL_SECONDS = (10.0, 40.0)  # between two kills ...
+STEPS_BETWEEN = 20  # ... and so many steps
 NOBODYS_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
 
@@ -63,13 +65,24 @@ class Stack:
                 sys.executable, *argv, cwd=ROOT, env=self.environment, stdin=asyncio.subprocess.DEVNULL, stdout=said,
                 stderr=said)  # fmt: skip
 
+    async def _steps(self) -> int:
+        async with self.db.begin() as session:
+            query = text("select count(*) from job_events where state = 'done'")
+            return int((await session.execute(query)).scalar_one())
+
     async def start_worker(self) -> asyncio.subprocess.Process:
         return await self.program("-m", "tests.orders.worker", str(self.ledger), log="workers.log")
 
     async def kill_workers(self, chance: random.Random) -> None:
-        """SIGKILL to one worker after another until cancelled; each is started again at once."""
+        """SIGKILL to one worker after another until cancelled; each is started again at once.
+
+        Between two kills some steps are done, or the wait is doubled: a slow machine would only start workers.
+        """
+        in_vain = 0
         while True:
-            await asyncio.sleep(chance.uniform(*KILL_SECONDS))
+            before = await self._steps()
+            await asyncio.sleep(chance.uniform(*KILL_SECONDS) * 2**in_vain)
+            in_vain = 0 if await self._steps() > before + STEPS_BETWEEN else min(in_vain + 1, 4)
             which = chance.randrange(len(self.workers))
             victim = self.workers[which]
             with contextlib.suppress(ProcessLookupError):
