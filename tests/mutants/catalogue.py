@@ -122,6 +122,33 @@ MUTANTS = (
         ("providers/dns/zones.py", "        if foreign:\n", "        if False:\n"),
     ),
     _mutant(
+        "a zone's last export is not kept", "tests/activities/test_zones.py",
+        ("activities/_zones.py", "(await session.get_one(DnsZone, zone.id)).last_export = text",
+         "await session.get_one(DnsZone, zone.id)"),
+    ),
+    _mutant(
+        "two changes of a zone are written at once", "tests/activities/test_zone_changes.py",
+        ("activities/_zones.py", "if not await zone_rows.hold(session, zone):", "if zone is Ellipsis:"),
+    ),
+    _mutant(
+        "a zone's change counts before its name servers tell it", "tests/activities/test_zone_changes.py",
+        ("activities/zone_changes.py", "return await await_published(servers, zone.zone_name, sets, changed.serial)",
+         'return "written"'),
+    ),
+    _mutant(
+        "a member sees other organizations' zones", "tests/api/test_zones.py",
+        ("api/zone_access.py", "zone is None or not _may_see(principal, zone) or (", "zone is None or ("),
+    ),
+    _mutant(
+        "what runs manage is changed by hand", "tests/api/test_zone_records.py",
+        ("api/zone_records.py", "    if there.get(key):\n", "    if key is Ellipsis:\n"),
+    ),
+    _mutant(
+        "a zone whose run was not told is forgotten", "tests/workflows/test_zones.py",
+        ("db/queries/zone_changes.py", "DnsChange.state == ChangeState.WAITING, DnsChange.started_at.is_(None)",
+         "DnsChange.state == ChangeState.FAILED, DnsChange.started_at.is_(None)"),
+    ),
+    _mutant(
         "one change takes over a set of somebody else", "tests/providers/dns/test_records.py",
         ("providers/dns/records.py", 'there[key].owner != owner]\n', 'False]\n'),
     ),
