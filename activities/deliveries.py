@@ -44,7 +44,8 @@ class DeliveryActivities:
         async with self._deps.db.begin() as session:
             await journal.record(session, batch)
             try:
-                await delivery.claim(session, call.subscription_id, call.inputs, self._deps.config.base_domain)
+                await delivery.claim(session, call.subscription_id, call.inputs, self._deps.config.base_domain,
+                                     zone_kind=self._deps.config.dns_zone_kind)  # fmt: skip
             except delivery.NameTaken as error:
                 raise ApplicationError(str(error), type=Trouble.CONFLICT, non_retryable=True) from None
             except delivery.NoServer as error:

@@ -50,9 +50,13 @@ from api import (
     products,
     providers,
     servers,
+    site_access,
+    subscription_changes,
     tenants,
     users,
     vps,
+    zone_records,
+    zones,
 )
 from api.answers import Documented
 from api.failing import Failing
@@ -100,6 +104,8 @@ ROUTED = (
     products,
     orders,
     order_reads,
+    subscription_changes,
+    site_access,
     payments,
     jobs,
     tenants,
@@ -107,6 +113,8 @@ ROUTED = (
     api_keys,
     users,
     audit,
+    zones,
+    zone_records,
     options,
     health,
     pages,

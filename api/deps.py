@@ -252,4 +252,8 @@ OrderMachine = Annotated[Machine | None, Depends(keyed(Scope.ORDERS_WRITE))]
 Orderer = Annotated[Caller, Depends(either(OPERATORS, Scope.INSTANCES_WRITE))]
 InstanceReader = Annotated[Caller, Depends(either(frozenset(Role), Scope.INSTANCES_READ))]
 ServerReader = Annotated[Caller, Depends(either(OPERATORS, Scope.SERVERS_READ))]
+Biller = Annotated[Principal, Depends(requires(OPERATORS | {Role.BILLING}))]
+# A customer too, for what is the own organization's.
+Owner = Annotated[Principal, Depends(requires(OPERATORS | {Role.USER}))]
+OwnerOrBiller = Annotated[Principal, Depends(requires(OPERATORS | {Role.BILLING, Role.USER}))]
 IdempotencyKey = Annotated[str | None, Depends(idempotency_key)]

@@ -23,7 +23,8 @@ from api.services import Services
 from api.temporal_link import CALL_SECONDS, answered
 from db.models import VpsInstance
 from db.models_clouds import ServerAction, ServiceProvider
-from db.queries import jobs, mails, orders
+from db.models_hosting import DnsZone
+from db.queries import jobs, mails, orders, zone_changes
 from db.queries.ordering import mark_started
 from db.queries.servers import action_started, call_of
 from domain.accounts import AccountCall, AccountChecked
@@ -55,7 +56,10 @@ from domain.starting import (
     provisioning_start,
     set_up_start,
     termination_start,
+    zone_look_start,
+    zone_start,
 )
+from domain.zones import ZoneCall, ZoneSeen
 
 log = logging.getLogger("slipway.api")
 
@@ -71,6 +75,8 @@ SEND_MAIL = "SendMail"
 FULFILMENT = "Fulfilment"
 SUBSCRIPTION_CHANGE = "SubscriptionChange"
 SET_UP_SERVER = "SetUpServer"
+CHANGE_ZONE = "ChangeZone"
+LOOK_AT_ZONE = "LookAtZone"
 
 # A plan asks the cloud for prices; its answer is waited for that long.
 PLAN_SECONDS = 20
@@ -210,6 +216,30 @@ async def cancel_set_up(services: Services, job_id: uuid.UUID) -> None:
     async with answered():
         run = (await services.temporal.client()).get_workflow_handle(change_workflow_id(str(job_id)))
         await run.cancel(rpc_timeout=RPC_TIMEOUT)
+
+
+async def start_zone_change(services: Services, zone: DnsZone, upto: int) -> None:
+    """Tell the zone's run of committed changes, the last one's number being `upto`. What fails here, the sweep does."""
+    call = ZoneCall(zone_id=str(zone.id), zone_name=zone.zone_name)
+    try:
+        async with answered():
+            client = await services.temporal.client()
+            with contextlib.suppress(WorkflowAlreadyStartedError):
+                await client.start_workflow(CHANGE_ZONE, call, **zone_start(call))
+        async with services.db.begin() as session:
+            await zone_changes.started(session, zone.id, upto)
+    except ApiError as error:
+        services.metrics.starts_failed.inc()
+        log.warning("zone change not started yet", extra={"zone_id": call.zone_id, "reason": error.message})
+
+
+async def look_at_zone(services: Services, call: ZoneCall) -> ZoneSeen:
+    """What the name servers hold now; whoever asks meanwhile gets the same answer."""
+    async with answered(seconds=LOOK_SECONDS, provider="dns"):
+        client = await services.temporal.client()
+        seen: ZoneSeen = await client.execute_workflow(
+            LOOK_AT_ZONE, call, result_type=ZoneSeen, **zone_look_start(call))  # fmt: skip
+        return seen
 
 
 async def look(services: Services, call: LookCall) -> Seen:

@@ -30,6 +30,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 # Tables refer to each other across files: whoever has one of them must have all.
 from db import models_clouds as models_clouds
+from db import models_dns as models_dns
 from db import models_hosting as models_hosting
 from db import models_inventory as models_inventory
 from db import models_jobs as models_jobs

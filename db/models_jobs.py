@@ -48,7 +48,8 @@ class Job(Base):
     __table_args__ = (
         CheckConstraint(
             "type in ('FULFIL_ORDER','PROVISION_DNS','PROVISION_HOSTING','PROVISION_MAIL','SUSPEND','RESUME',"
-            "'CHANGE_LIMITS','TERMINATE','REFUND','SET_UP_SERVER')", name="type"),
+            "'CHANGE_LIMITS','TERMINATE','REFUND','CANCEL','KEEP','DISCARD_BACKUPS','MAILBOX_PASSWORD','SFTP_KEYS',"
+            "'SFTP_PASSWORD','SET_UP_SERVER')", name="type"),
         CheckConstraint("status in ('PENDING','RUNNING','WAITING','SUCCESS','FAILED','CANCELLED')", name="status"),
         CheckConstraint("num_nonnulls(subscription_id, server_id) = 1", name="subject"),
         # One thing at a time is done to a subscription; the parts of an order are their parent's.

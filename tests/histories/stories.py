@@ -15,6 +15,7 @@ from db.base import new_id
 from db.models import Deployment, DeploymentEvent
 from domain import ids
 from domain.accounts import AccountCall
+from domain.dns_records import RecordKey
 from domain.inventory import SweepCall
 from domain.offers import Offer, OffersCall
 from domain.provisioning import (
@@ -27,8 +28,20 @@ from domain.provisioning import (
     TerminationOrder,
 )
 from domain.servers import LookCall, PowerAction
-from domain.starting import action_start, look_start, mail_start, offers_start, set_up_start, termination_start
+from domain.starting import (
+    action_start,
+    look_start,
+    mail_start,
+    offers_start,
+    set_up_start,
+    termination_start,
+    zone_look_start,
+    zone_start,
+)
 from domain.statuses import DeploymentType, StepState, Tier
+from domain.zones import ChangeKind, ZoneCall
+from tests.histories.hosting_stories import HOSTING_STORIES
+from tests.workflows.changes import ChangeWorld
 from tests.workflows.world import World, until_parked
 from workflows.accounts import AccountCheck
 from workflows.house_servers import SetUpServer
@@ -39,8 +52,9 @@ from workflows.provisioning import Provisioning
 from workflows.server_actions import LookAtServer, ServerActions
 from workflows.sweeps import InventorySweep, StartSweep
 from workflows.termination import Termination
+from workflows.zones import ChangeZone, LookAtZone
 
-Story = Callable[[World, Client], Awaitable[WorkflowHandle[Any, Any]]]
+Story = Callable[[ChangeWorld, Client], Awaitable[WorkflowHandle[Any, Any]]]
 SOON = 1 / 3600  # hours until a wait escalates: these stories run in real time
 
 
@@ -370,9 +384,32 @@ async def house_server_given_up(world: World, client: Client) -> WorkflowHandle[
     return await ended(handle)
 
 
+async def zone_changed(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    zone = await world.zone("changed.example")
+    await world.zone_change(zone)
+    await world.zone_change(zone, ChangeKind.SET, RecordKey(name="www.changed.example", type="A"))
+    world.fail("change_zone", "NotReady", times=1, final=False)
+    call = ZoneCall(zone_id=str(zone.id), zone_name=zone.zone_name)
+    return await ended(await client.start_workflow(ChangeZone.run, call, **zone_start(call)))
+
+
+async def zone_change_failed(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    zone = await world.zone("refused.example")
+    await world.zone_change(zone)
+    world.fail("change_zone", "Conflict", "the zone is somebody else's")
+    call = ZoneCall(zone_id=str(zone.id), zone_name=zone.zone_name)
+    return await ended(await client.start_workflow(ChangeZone.run, call, **zone_start(call)))
+
+
+async def zone_looked_at(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    call = ZoneCall(zone_id=str(new_id()), zone_name="seen.example")
+    return await ended(await client.start_workflow(LookAtZone.run, call, **zone_look_start(call)))
+
+
 STORIES: dict[str, Story] = {
     story.__name__: story
     for story in (
+        *HOSTING_STORIES.values(),
         happy, shared_on_new, shared_on_existing, parked_and_retried, escalated_and_retried,
         parked, parked_in_two_branches, parked_in_undo, parked_and_escalated,
         rolled_back, rolled_back_after_stuck_undo, shared_rolled_back, cancelled, cancelled_while_parked,
@@ -382,5 +419,6 @@ STORIES: dict[str, Story] = {
         bare_server, bare_server_taken_back, bare_server_deleted, moved_elsewhere, action_done, action_failed,
         looked_at, mail_sent, mail_given_up,
         house_server_set_up, name_server_set_up, house_server_parked, house_server_given_up,
+        zone_changed, zone_change_failed, zone_looked_at,
     )
 }  # fmt: skip

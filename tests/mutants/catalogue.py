@@ -34,6 +34,8 @@ LINKS = "db/queries/links.py"
 MAILS = "db/queries/mails.py"
 RESET = "api/password_reset.py"
 WEBHOOK = "providers/payments/webhook.py"
+LIFECYCLE = "domain/lifecycle.py"
+CHANGES = "workflows/subscription_changes.py"
 
 MUTANTS = (
     _mutant(
@@ -106,6 +108,60 @@ MUTANTS = (
     _mutant(
         "the account's limits are not asked", "tests/providers/cloud/test_linode.py",
         ("providers/cloud/http.py", "            await self._gate.enter(*calls)\n", "            pass\n"),
+    ),
+    _mutant(
+        "a zone of somebody else is taken over", "tests/providers/dns/test_zones.py",
+        ("providers/dns/zone_shapes.py", 'if shape.get("account") != zone_mark(owner):', "if False:"),
+    ),
+    _mutant(
+        "a zone may be made inside somebody else's", "tests/providers/dns/test_zones.py",
+        ("providers/dns/zones.py", "            await self._refuse_inside_foreign(name, owner)\n", ""),
+    ),
+    _mutant(
+        "a zone is removed with what others put into it", "tests/providers/dns/test_zones.py",
+        ("providers/dns/zones.py", "        if foreign:\n", "        if False:\n"),
+    ),
+    _mutant(
+        "a zone's last export is not kept", "tests/activities/test_zones.py",
+        ("activities/_zones.py", "(await session.get_one(DnsZone, zone.id)).last_export = text",
+         "await session.get_one(DnsZone, zone.id)"),
+    ),
+    _mutant(
+        "two changes of a zone are written at once", "tests/activities/test_zone_changes.py",
+        ("activities/_zones.py", "if not await zone_rows.hold(session, zone):", "if zone is Ellipsis:"),
+    ),
+    _mutant(
+        "a zone's change counts before its name servers tell it", "tests/activities/test_zone_changes.py",
+        ("activities/zone_changes.py", "return await await_published(servers, zone.zone_name, sets, changed.serial)",
+         'return "written"'),
+    ),
+    _mutant(
+        "a member sees other organizations' zones", "tests/api/test_zones.py",
+        ("api/zone_access.py", "zone is None or not _may_see(principal, zone) or (", "zone is None or ("),
+    ),
+    _mutant(
+        "what runs manage is changed by hand", "tests/api/test_zone_records.py",
+        ("api/zone_records.py", "    if there.get(key):\n", "    if key is Ellipsis:\n"),
+    ),
+    _mutant(
+        "a zone whose run was not told is forgotten", "tests/workflows/test_zones.py",
+        ("db/queries/zone_changes.py", "DnsChange.state == ChangeState.WAITING, DnsChange.started_at.is_(None)",
+         "DnsChange.state == ChangeState.FAILED, DnsChange.started_at.is_(None)"),
+    ),
+    _mutant(
+        "one change takes over a set of somebody else", "tests/providers/dns/test_records.py",
+        ("providers/dns/records.py", 'there[key].owner != owner]\n', 'False]\n'),
+    ),
+    _mutant(
+        "parked records are written over", "tests/providers/dns/test_records.py",
+        ("providers/dns/powerdns.py",
+         "                    self._refuse_foreign(await self._searched(name, type_, zone), name, type_, owner)\n",
+         "                    pass\n"),
+    ),
+    _mutant(
+        "the primary's answer counts for its secondaries", "tests/providers/dns/test_propagation.py",
+        ("providers/dns/propagation.py", "_behind(server, zone, sets, serial, timeout) for server in servers)",
+         "_behind(servers[0], zone, sets, serial, timeout) for server in servers)"),
     ),
     _mutant(
         "a long pause reaches into a certificate's last days", "tests/domain/test_renewal.py",
@@ -281,6 +337,8 @@ MUTANTS = (
         "two choices of a house server run at once", "tests/db/test_house_servers.py",
         ("db/queries/house_servers.py", "    await session.execute(select(func.pg_advisory_xact_lock(CHOICE_LOCK)))\n",
          ""),
+    ),
+    _mutant(
         "what a given-up task wrote stays", "tests/db/test_journal.py",
         (JOURNAL, "or (d.task, d.seq) < (cast(%(task)s as bigint), cast(%(seq)s as bigint))",
          "or d.seq < cast(%(seq)s as bigint)"),
@@ -378,5 +436,25 @@ MUTANTS = (
         "a mail that was started is started again", "tests/db/test_mails.py",
         (MAILS, "        .where(OutgoingMail.started_at.is_(None), OutgoingMail.created_at < before)",
          "        .where(OutgoingMail.created_at < before)"),
+    ),
+    _mutant(
+        "a subscription is suspended within its grace", "tests/domain/test_lifecycle.py",
+        (LIFECYCLE, "held.past_due_since + GRACE <= now", "held.past_due_since <= now"),
+    ),
+    _mutant(
+        "a subscription that pays by the day is late", "tests/domain/test_lifecycle.py",
+        (LIFECYCLE, "held.period_end + TOLERANCE <= now", "held.period_end <= now"),
+    ),
+    _mutant(
+        "what an operator suspended ends by itself", "tests/domain/test_lifecycle.py",
+        (LIFECYCLE, "SUSPENDED if held.suspended_for == NON_PAYMENT:", "SUSPENDED:"),
+    ),
+    _mutant(
+        "a site is removed before it is backed up", "tests/workflows/test_subscription_end.py",
+        (CHANGES, "        await self._back_up()\n        self._burn_bridges()\n", "        self._burn_bridges()\n"),
+    ),
+    _mutant(
+        "a removal that has begun is taken back", "tests/workflows/test_subscription_end.py",
+        (CHANGES, "        self.reversible = False\n        self._undos.clear()\n", ""),
     ),
 )  # fmt: skip
