@@ -14,6 +14,7 @@ from sqlalchemy import insert
 from db.base import new_id
 from db.models import Deployment, DeploymentEvent, User, VpsInstance
 from db.models_clouds import ServerAction, VpsPlan
+from db.models_dns import DnsChange
 from db.models_hosting import BackupJob, DnsZone, HostingAccount, MailAccount, Server
 from db.models_inventory import CloudResource
 from db.models_jobs import JobEvent
@@ -54,7 +55,22 @@ async def settle(db: Database) -> Household:
     provider = await account(db)
     for resource, items in OFFERED.items():
         await keep(db, provider, resource, items)
-    refs = {name: new_id() for name in ("deployment", "application", "vps", "carrier", "server", "plan", "resource")}
+    refs = {
+        name: new_id()
+        for name in (
+            "deployment",
+            "application",
+            "vps",
+            "carrier",
+            "server",
+            "plan",
+            "resource",
+            "zone",
+            "change",
+            "account",
+            "mailbox",
+        )
+    }
     word, house = refs["vps"].hex[-10:], refs["plan"].hex[-10:]  # the second is in what no tenant owns
     user, _ = await somebody(db, Role.USER, organization_id=owner)
     async with db.begin() as session:
@@ -81,21 +97,27 @@ async def settle(db: Database) -> Household:
         ])  # fmt: skip
         await session.flush()
         session.add_all([
-            DnsZone(id=new_id(), zone_name=f"{own.hex}.nl", subscription_id=own),
-            HostingAccount(id=new_id(), subscription_id=own, server_id=refs["server"], system_user=f"h{own.hex[:20]}",
+            DnsZone(id=refs["zone"], zone_name=f"{own.hex}.nl", subscription_id=own, organization_id=owner,
+                    status="ACTIVE"),
+            HostingAccount(id=refs["account"], subscription_id=own, server_id=refs["server"], system_user=f"h{own.hex[:20]}",
                            home_dir="/srv/sites/h", fqdn=f"{own.hex}.nl", quota_mb=1024),
-            MailAccount(id=new_id(), subscription_id=own, email=f"info@{own.hex}.nl", quota_mb=512),
+            MailAccount(id=refs["mailbox"], subscription_id=own, email=f"info@{own.hex}.nl", quota_mb=512),
             BackupJob(id=new_id(), subscription_id=own, reason="manual"),
             JobEvent(job_id=placed.jobs[0].id, position=1, kind="log", family="run", run_id=f"run-{own.hex}",
                      step="dns", message="A line", activity_id="1", attempt=1, line_no=1),
             PaymentEvent(id=f"evt_{own.hex}", type="payment_intent.succeeded", happened_at=now, livemode=False,
                          outcome="case", message="?", order_id=placed.order.id, subscription_id=own),
         ])  # fmt: skip
+        await session.flush()
+        session.add(DnsChange(id=refs["change"], zone_id=refs["zone"], number=1, kind="zone", state="published",
+                              ended_at=now))  # fmt: skip
         key, _ = await api_keys.create(session, tenant_id=shop.tenant.id, name=f"key {word}", kind="portal", scopes=[])
     owned = {
         "deployment_id": refs["application"], "vps_id": refs["vps"], "order_id": placed.order.id,
         "subscription_id": own, "job_id": placed.jobs[0].id, "event_id": f"evt_{own.hex}",
         "tenant_id": shop.tenant.id, "organization_id": owner, "user_id": user, "key_id": key.id,
+        "zone_id": refs["zone"], "change_id": refs["change"], "account_id": refs["account"],
+        "mailbox_id": refs["mailbox"],
     }  # fmt: skip
     houses = {
         "provider_id": provider, "plan_id": refs["plan"], "resource_id": refs["resource"],

@@ -31,7 +31,8 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
 OPENED = {
     "/api/portal/instances/{deployment_id}/status", "/api/portal/instances/{deployment_id}/logs", "/api/vps/{vps_id}",
     "/api/orders/{order_id}", "/api/subscriptions/{subscription_id}", "/api/jobs/{job_id}",
-    "/api/jobs/{job_id}/events",
+    "/api/jobs/{job_id}/events", "/api/dns/zones/{zone_id}", "/api/dns/zones/{zone_id}/records",
+    "/api/dns/zones/{zone_id}/changes/{change_id}",
 }  # fmt: skip
 STREAM = "/api/portal/instances/{deployment_id}/events"  # the stream of a run that goes on does not end
 
@@ -128,7 +129,14 @@ async def test_a_list_holds_nothing_of_anothers(neighbours: Neighbours, who: str
 
 async def test_a_list_holds_what_is_ones_own(neighbours: Neighbours) -> None:
     await neighbours.become("customer")
-    for path in ("/api/portal/instances", "/api/vps", "/api/orders", "/api/subscriptions", "/api/jobs"):
+    for path in (
+        "/api/portal/instances",
+        "/api/vps",
+        "/api/orders",
+        "/api/subscriptions",
+        "/api/jobs",
+        "/api/dns/zones",
+    ):
         answer = await neighbours.world.client.get(path)
         assert leaks(answer.text, neighbours.ours, ""), path
 

@@ -26,6 +26,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from api import zone_access
 from api.app import create_app
 from domain.api_keys import Scope
 from domain.statuses import Role
@@ -56,7 +57,8 @@ OPERATIONS = _operations()
 
 @pytest.fixture(scope="module")
 def served(pg_url: str) -> Iterator[Served]:
-    with serving(pg_url) as held:
+    with pytest.MonkeyPatch.context() as patched, serving(pg_url) as held:
+        patched.setattr(zone_access, "WAIT_SECONDS", 0.1)  # no worker will publish a change
         yield held
 
 
