@@ -32,6 +32,8 @@ from tests.sales import Shop, open_shop
 
 UNUSABLE = "!"  # as a password's hash: nobody signs in with it
 LONG = timedelta(days=1)
+_NAMED = ("deployment", "application", "vps", "carrier", "server", "plan", "resource", "zone", "change", "account",
+          "mailbox")  # fmt: skip
 OFFERED = {Offer.REGIONS: [Region(id="ams3")], Offer.IMAGES: [Image(id="debian-13-x64", kind="distribution")],
            Offer.PLANS: [BASIC], Offer.MARKETPLACE: list[App]()}  # fmt: skip
 
@@ -55,22 +57,7 @@ async def settle(db: Database) -> Household:
     provider = await account(db)
     for resource, items in OFFERED.items():
         await keep(db, provider, resource, items)
-    refs = {
-        name: new_id()
-        for name in (
-            "deployment",
-            "application",
-            "vps",
-            "carrier",
-            "server",
-            "plan",
-            "resource",
-            "zone",
-            "change",
-            "account",
-            "mailbox",
-        )
-    }
+    refs = {name: new_id() for name in _NAMED}
     word, house = refs["vps"].hex[-10:], refs["plan"].hex[-10:]  # the second is in what no tenant owns
     user, _ = await somebody(db, Role.USER, organization_id=owner)
     async with db.begin() as session:
@@ -99,8 +86,8 @@ async def settle(db: Database) -> Household:
         session.add_all([
             DnsZone(id=refs["zone"], zone_name=f"{own.hex}.nl", subscription_id=own, organization_id=owner,
                     status="ACTIVE"),
-            HostingAccount(id=refs["account"], subscription_id=own, server_id=refs["server"], system_user=f"h{own.hex[:20]}",
-                           home_dir="/srv/sites/h", fqdn=f"{own.hex}.nl", quota_mb=1024),
+            HostingAccount(id=refs["account"], subscription_id=own, server_id=refs["server"],
+                           system_user=f"h{own.hex[:20]}", home_dir="/srv/sites/h", fqdn=f"{own.hex}.nl", quota_mb=1024),
             MailAccount(id=refs["mailbox"], subscription_id=own, email=f"info@{own.hex}.nl", quota_mb=512),
             BackupJob(id=new_id(), subscription_id=own, reason="manual"),
             JobEvent(job_id=placed.jobs[0].id, position=1, kind="log", family="run", run_id=f"run-{own.hex}",

@@ -27,6 +27,7 @@ FOREIGNERS = ("customer", "stranger", "machine")
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/api/vps/{vps_id}/action"): {"action": "reboot"},
 }
+QUERIES = {("DELETE", "/api/dns/zones/{zone_id}/records"): {"name": "www", "type": "A"}}
 # What a customer opens by a name of their own: what keeps the refusals below from being empty words.
 OPENED = {
     "/api/portal/instances/{deployment_id}/status", "/api/portal/instances/{deployment_id}/logs", "/api/vps/{vps_id}",
@@ -69,7 +70,10 @@ class Neighbours:
         content = document.get("requestBody", {}).get("content", {}).get("application/json", {})
         body = BODIES.get((method, path), content.get("example", {}))
         answer = await self.world.client.request(
-            method, named(path, home), json=None if method in ("GET", "DELETE") else body
+            method,
+            named(path, home),
+            json=None if method in ("GET", "DELETE") else body,
+            params=QUERIES.get((method, path)),
         )
         return answer.status_code, answer.text
 
