@@ -3,24 +3,48 @@
 from __future__ import annotations
 
 import contextlib
+import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from activities._context import Deps
 from activities._errors import mapped
+from db.models_jobs import Job
 from db.queries import access, backups, changes, delivery, journal
 from db.queries.changes import Letters
 from db.queries.delivery import Delivery
+from domain.errors import Trouble
 from domain.fulfilment import JobCall
 from domain.journal import JournalBatch
+from domain.statuses import Phase
 
 
 class ChangeActivities:
     def __init__(self, deps: Deps) -> None:
         self._deps = deps
+
+    @activity.defn
+    @mapped
+    async def call_back_change(self, call: JobCall, batch: JournalBatch) -> str | None:
+        """Close the way to what a change records, before anything is undone. Returns its state where it was too late.
+
+        Effect: the job's phase, which keeps the others of this file from recording.
+        Idempotency: whichever of the two came first stays.
+        Undo: none.
+        Heartbeat: none, one short transaction.
+        """
+        async with self._deps.db.begin() as session:
+            await journal.record(session, batch)
+            held = await delivery.load(session, call.subscription_id, lock=True)
+            job = await session.get_one(Job, uuid.UUID(call.job_id))
+            if changes.is_recorded(job, held, call.inputs.price_id):
+                return held.subscription.status
+            job.phase = Phase.ROLLING_BACK
+            return None
 
     @activity.defn
     @mapped
@@ -133,5 +157,9 @@ class ChangeActivities:
         async with self._deps.db.begin() as session:
             await journal.record(session, batch)
             held = await delivery.load(session, call.subscription_id, lock=True)
+            job = await session.get_one(Job, uuid.UUID(call.job_id))
+            recorded = changes.is_recorded(job, held, call.inputs.price_id)
+            if not recorded and job.phase != Phase.RUNNING:  # a try of a workflow task that was given up may come late
+                raise ApplicationError(f"it is {job.phase}", type=Trouble.CONFLICT, non_retryable=True)
             letters = Letters(session, self._deps.keys, self._deps.config.portal_url, datetime.now(UTC))
             yield session, held, letters

@@ -14,6 +14,7 @@ from fastapi import Depends, Header
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 from starlette.requests import HTTPConnection, Request
 
+from api.answers import refuses
 from api.envelope import request_id
 from api.errors import ApiError
 from api.machines import HEADER, Machine, key_in, machine_of
@@ -33,6 +34,7 @@ Caller = Principal | Machine
 
 OPERATORS = frozenset({Role.ADMINISTRATOR, Role.OPERATOR})
 NOBODY = uuid.UUID(int=0)  # no organization has this id
+OF_THE_HOUSE = frozenset({Scope.SERVERS_READ, Scope.METRICS_READ})  # what they open belongs to no tenant
 STAFF = OPERATORS | {Role.BILLING, Role.SUPPORT}
 
 
@@ -60,6 +62,7 @@ def _too_many(taken: Taken) -> ApiError:
     )
 
 
+@refuses(429)
 async def anonymous(request: Request) -> None:
     """For routes without a token: counted per address."""
     charge(request, f"ip:{client_ip(request)}", services(request).settings.rate_limit_max_requests)
@@ -98,6 +101,7 @@ async def principal_of(request: HTTPConnection, token: str, *, fresh: bool = Fal
     return principal
 
 
+@refuses(401, 403, 429)
 async def signed_in(
     request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 ) -> Principal:
@@ -141,6 +145,11 @@ def bound(principal: Principal) -> uuid.UUID | None:
     return None if principal.role is not Role.USER else principal.organization_id or NOBODY
 
 
+def tenant_of(caller: Caller) -> uuid.UUID | None:
+    """The tenant whose rows alone a machine's key reaches; None for people, and for keys of the house."""
+    return caller.tenant_id if isinstance(caller, Machine) else None
+
+
 def requires(roles: frozenset[Role]) -> Callable[..., Awaitable[Principal]]:
     async def check(principal: Annotated[Principal, Depends(member)]) -> Principal:
         if principal.role not in roles:
@@ -170,10 +179,13 @@ async def people_only(request: HTTPConnection) -> None:
 def keyed(scope: Scope) -> Callable[..., Awaitable[Machine | None]]:
     """For routes that know callers of other kinds, too: None where no key was sent. 403 names the scope it lacks."""
 
+    @refuses(401, 403, 429)
     async def check(request: Request, sent: Annotated[str | None, Depends(api_key)] = None) -> Machine | None:
         machine = await machine_at(request)
         if machine is not None and scope not in machine.scopes:
             raise ApiError(ErrorCode.FORBIDDEN, f"This API key lacks the scope {scope}.")
+        if machine is not None and machine.tenant_id is not None and scope in OF_THE_HOUSE:
+            raise ApiError(ErrorCode.FORBIDDEN, "This API key is bound to a tenant; this is about the whole house.")
         return machine
 
     return check
@@ -184,6 +196,7 @@ def either(roles: frozenset[Role], scope: Scope) -> Callable[..., Awaitable[Call
 
     by_key = Depends(keyed(scope))  # not in the annotation: it is evaluated where `scope` is not known
 
+    @refuses(401, 403, 429)
     async def check(
         request: Request,
         given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
@@ -200,6 +213,7 @@ def orders_for(machine: Machine, tenant_id: uuid.UUID) -> None:
         raise ApiError(ErrorCode.FORBIDDEN, "This API key may order for its own tenant only.")
 
 
+@refuses(409)
 async def idempotency_key(
     key: Annotated[
         str | None, Header(alias="Idempotency-Key", description="Makes a repeat of this request safe")

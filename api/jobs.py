@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import sales_view
+from api.answers import also
 from api.auditing import audited
 from api.decisions import Handle, checked_changes, conflict, retry_run, roll_back_run
 from api.deps import Held, IdempotencyKey, Member, Operator, bound, parsed_id
@@ -89,7 +90,7 @@ async def events(
     return reply(request, body)
 
 
-@router.post("/{job_id}/retry", status_code=202)
+@router.post("/{job_id}/retry", status_code=202, responses=also(409, 502))
 async def retry(
     request: Request, job_id: str, principal: Operator, held: Held, key: IdempotencyKey, asked: Retry | None = None
 ) -> Response:
@@ -105,7 +106,7 @@ async def retry(
     return _accepted(request, row, "Retry initiated", steps=steps)
 
 
-@router.post("/{job_id}/rollback", status_code=202)
+@router.post("/{job_id}/rollback", status_code=202, responses=also(409, 502))
 async def roll_back(
     request: Request, job_id: str, principal: Operator, held: Held, key: IdempotencyKey, asked: Rollback | None = None
 ) -> Response:

@@ -79,6 +79,7 @@ class DnsZone(Base):
     kind: Mapped[str] = mapped_column(String(20), default="Native", server_default="Native")
     status: Mapped[str] = mapped_column(String(20), default="PENDING", server_default="PENDING")
     serial: Mapped[int | None] = mapped_column(BigInteger)
+    last_export: Mapped[str | None] = mapped_column(Text)  # the zone file, kept when the zone is taken away
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
 

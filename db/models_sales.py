@@ -137,9 +137,10 @@ class PaymentEvent(Base):
         CheckConstraint("outcome in ('done','ignored','case')", name="outcome"),
         Index("ix_payment_events_cases", "received_at",
               postgresql_where=text("outcome = 'case' and settled_at is null")),
-        # All that was told of one payment, and of one subscription of the payment service.
+        # All that was told of one payment, of one subscription and of one customer of the payment service.
         Index("ix_payment_events_payment_intent", text("(facts ->> 'payment_intent')")),
         Index("ix_payment_events_subscription", text("(facts ->> 'subscription')")),
+        Index("ix_payment_events_customer", text("(facts ->> 'customer')")),
     )  # fmt: skip
 
 

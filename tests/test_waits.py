@@ -35,12 +35,11 @@ ALLOWED: dict[tuple[str, str, str], str] = {
     ("_steps.py", "OperatedRun.step", "await do()"): "a step's own work: activities by the table of options",
     ("_steps.py", "OperatedRun.together", "workflow.as_completed(tasks)"): _BRANCH,
     ("_steps.py", "OperatedRun.together", "await finished"): _BRANCH,
-    ("_steps.py", "_settled", "await task"): _BRANCH,
     ("_job_run.py", "JobRun._deliver", "await tell()"): "the story itself: every wait in it has its own deadline",
-    ("subscription_changes.py", "SubscriptionChange._take_back", "await super()._take_back(cancelled)"): (
-        "the way back of every job: its undos are activities and parked steps"
-    ),
     ("fulfilment.py", "Fulfilment._child", _CHILD): "a run of its own: every wait in it has its own deadline",
+    ("_cancelling.py", "settled", "await task"): _BRANCH,
+    ("_cancelling.py", "uninterrupted", "asyncio.shield(task)"): "a way back, or an end; its waits have their own",
+    ("_steps.py", "OperatedRun.call_back", "await ask()"): _ROWS,
 }
 
 

@@ -41,6 +41,8 @@ from activities.site_certificates import SiteCertificateActivities
 from activities.site_checks import SiteCheckActivities
 from activities.suspensions import SuspensionActivities
 from activities.sweeps import SweepActivities
+from activities.zone_changes import ZoneChangeActivities
+from activities.zone_records import ZoneRecordActivities
 from activities.zones import ZoneActivities
 from domain import ids
 from domain.servers import SERVED
@@ -56,11 +58,12 @@ from workflows.server_actions import LookAtServer, ServerActions
 from workflows.subscription_changes import SubscriptionChange
 from workflows.sweeps import InventorySweep, LifecycleSweep, StartSweep
 from workflows.termination import Termination
+from workflows.zones import ChangeZone, LookAtZone
 
 WORKFLOWS: tuple[type, ...] = (
     Provisioning, Termination, Planning, ServerActions, LookAtServer, ReadOffers, AccountCheck, StartSweep,
     InventorySweep, SendMail, SetUpServer, Fulfilment, ProvisionDns, ProvisionHosting, ProvisionMail,
-    SubscriptionChange, LifecycleSweep,
+    SubscriptionChange, LifecycleSweep, ChangeZone, LookAtZone,
 )  # fmt: skip
 
 
@@ -77,17 +80,22 @@ class Pool:
 def _runs(deps: Deps) -> list[Callable[..., Any]]:
     records, sweeps, house = RecordActivities(deps), SweepActivities(deps), HouseRecordActivities(deps)
     return [records.record, records.reserve, records.move, records.preview,
-            records.activate, records.release, records.end_action, records.end_mail,
+            records.activate, records.call_back, records.release, records.end_action, records.end_mail,
             house.activate_house_server, house.stand_down_house_server, sweeps.start_unstarted,
-            *_deliveries(deps)]  # fmt: skip
+            *_zone_rows(deps), *_deliveries(deps)]  # fmt: skip
+
+
+def _zone_rows(deps: Deps) -> list[Callable[..., Any]]:
+    rows = ZoneRecordActivities(deps)
+    return [rows.next_change, rows.fail_change]
 
 
 def _deliveries(deps: Deps) -> list[Callable[..., Any]]:
     rows, changes = DeliveryActivities(deps), ChangeActivities(deps)
-    return [rows.claim_names, rows.release_names, rows.hand_over_order, rows.open_refund,
-            changes.record_suspension, changes.record_resumption, changes.record_limits, changes.record_cancellation,
-            changes.record_keeping, changes.abandon_backups, changes.end_subscription, changes.forget_access,
-            LifecycleActivities(deps).sweep_lifecycles]  # fmt: skip
+    return [rows.claim_names, rows.release_names, rows.hand_over_order, rows.call_back_order, rows.open_refund,
+            changes.call_back_change, changes.record_suspension, changes.record_resumption, changes.record_limits,
+            changes.record_cancellation, changes.record_keeping, changes.abandon_backups, changes.end_subscription,
+            changes.forget_access, LifecycleActivities(deps).sweep_lifecycles]  # fmt: skip
 
 
 def _cloud(deps: Deps) -> list[Callable[..., Any]]:
@@ -130,8 +138,9 @@ def _edge(deps: Deps) -> list[Callable[..., Any]]:
 
 
 def _sites(deps: Deps) -> list[Callable[..., Any]]:
-    zones, billing = ZoneActivities(deps), BillingActivities(deps)
-    return [zones.publish_zone, zones.publish_records, zones.withdraw_zone, zones.prove_zone_absent,
+    zones, changes, billing = ZoneActivities(deps), ZoneChangeActivities(deps), BillingActivities(deps)
+    return [changes.change_zone, changes.look_at_zone,
+            zones.publish_zone, zones.publish_records, zones.withdraw_zone, zones.prove_zone_absent,
             SiteCertificateActivities(deps).issue_site_certificate, SiteCheckActivities(deps).check_site,
             RefundActivities(deps).send_refund, billing.stop_renewal, billing.go_on_renewing, billing.end_billing,
             LastBackupActivities(deps).export_zone]  # fmt: skip

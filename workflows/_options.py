@@ -54,6 +54,8 @@ ACTIVITIES: dict[str, Options] = {
     "publish_records": Options(EDGE, _s(120)),
     "withdraw_zone": Options(EDGE, _s(120)),
     "prove_zone_absent": Options(EDGE, _s(120), patience=2),
+    "change_zone": Options(EDGE, _s(90), slowest_retry=_s(10), waited_for=True),
+    "look_at_zone": Options(EDGE, _s(15), first_retry=_s(15), waited_for=True),
     "issue_site_certificate": Options(EDGE, _s(300), patience=1.5),
     "check_site": Options(EDGE, _s(120)),
     # Banks take their time: a refund may be under way for days before somebody must look.

@@ -24,12 +24,27 @@ from domain.change_steps import CHANGE_STEPS
 from domain.fulfilment import ChangeOrder, JobCall
 from domain.journal import JournalBatch
 from domain.provisioning import Absence, AbsenceReport
-from domain.sales import JobStatus, JobType
-from domain.statuses import Phase
+from domain.sales import JobType
+from workflows._cancelling import uninterrupted
 from workflows._job_run import JobRun
 
 Effect = Callable[[Any, JobCall], Awaitable[None]]
 Row = Callable[[Any, JobCall, JournalBatch], Awaitable[None]]
+
+
+SAID = {
+    JobType.SUSPEND: "Suspended; the site says so",
+    JobType.RESUME: "Everything is on again",
+    JobType.CHANGE_LIMITS: "The new limits hold",
+    JobType.TERMINATE: "Ended; the last backup is kept",
+    JobType.REFUND: "Paid back",
+    JobType.CANCEL: "Ends with the paid period",
+    JobType.KEEP: "Goes on",
+    JobType.DISCARD_BACKUPS: "Backups whose time was over are deleted",
+    JobType.MAILBOX_PASSWORD: "The mailbox's password is set",
+    JobType.SFTP_KEYS: "The keys for file access are set",
+    JobType.SFTP_PASSWORD: "The password for file access is set",
+}
 
 
 @workflow.defn
@@ -47,32 +62,39 @@ class SubscriptionChange(JobRun):
         return await self._deliver(self._tell)
 
     async def _tell(self) -> str:
-        match JobType(self.order.job_type):
+        kind = JobType(self.order.job_type)
+        match kind:
             case JobType.SUSPEND:
-                return await self._suspend()
+                await self._suspend()
             case JobType.RESUME:
-                return await self._resume()
+                await self._resume()
             case JobType.CHANGE_LIMITS:
-                return await self._change_limits()
+                await self._change_limits()
             case JobType.TERMINATE:
-                return await self._terminate()
+                await self._terminate()
             case JobType.REFUND:
-                return await self._pay_back()
+                await self._pay_back()
             case JobType.CANCEL:
-                return await self._cancel_at_period_end()
+                await self._cancel_at_period_end()
             case JobType.KEEP:
-                return await self._keep()
+                await self._keep()
             case JobType.DISCARD_BACKUPS:
-                return await self._discard_backups()
+                await self._do("discard_backups", DiscardActivities.discard_backups)
             case _:
-                return await self._set_access()
+                await self._set_access()
+        return SAID[kind]
+
+    async def _handed_over(self) -> str | None:
+        kind = JobType(self.order.job_type)
+        recorded = await self.call_back(CHANGE_STEPS[kind][-1].name, lambda: self.journal.execute(
+            ChangeActivities.call_back_change, self._call()))  # fmt: skip
+        return None if recorded is None else SAID[kind]
 
     # ---- off and on -------------------------------------------------------------------------------------------------
 
-    async def _suspend(self) -> str:
+    async def _suspend(self) -> None:
         await self._switch_off()
         await self._row("record_suspension", ChangeActivities.record_suspension)
-        return "Suspended; the site says so"
 
     async def _switch_off(self) -> None:
         await self.together(
@@ -80,31 +102,32 @@ class SubscriptionChange(JobRun):
             self._do("suspend_mail", SuspensionActivities.suspend_mail, SuspensionActivities.reopen_mail),
         )
 
-    async def _resume(self) -> str:
+    async def _resume(self) -> None:
         await self.together(
             self._do("resume_site", SuspensionActivities.resume_site, SuspensionActivities.suspend_site),
             self._do("resume_mail", SuspensionActivities.resume_mail, SuspensionActivities.suspend_mail),
         )
         await self._row("record_resumption", ChangeActivities.record_resumption)
-        return "Everything is on again"
 
     # ---- another price ----------------------------------------------------------------------------------------------
 
-    async def _change_limits(self) -> str:
+    async def _change_limits(self) -> None:
         await self._do("check_limits", LimitActivities.check_limits)
         await self.together(
             self._do("change_disk", LimitActivities.change_disk, LimitActivities.restore_disk),
             self._do("change_mailbox_size", LimitActivities.change_mailbox_size, LimitActivities.restore_mailbox_size),
         )
         await self._row("record_limits", ChangeActivities.record_limits)
-        return "The new limits hold"
 
     # ---- the end ----------------------------------------------------------------------------------------------------
 
-    async def _terminate(self) -> str:
+    async def _terminate(self) -> None:
         await self._switch_off()  # nothing changes any more behind the backup
         await self._back_up()
         self._burn_bridges()
+        await uninterrupted(self._remove())
+
+    async def _remove(self) -> None:
         await self._do("end_billing", BillingActivities.end_billing)
         await self._do("withdraw_names", ZoneActivities.withdraw_zone)
         await self.together(
@@ -114,7 +137,6 @@ class SubscriptionChange(JobRun):
         proofs: list[Absence] = await self.step("prove_removal", self._prove)
         self.journal.show(absence=AbsenceReport(proofs=proofs))
         await self._row("end_subscription", ChangeActivities.end_subscription)
-        return "Ended; the last backup is kept"
 
     async def _back_up(self) -> None:
         await self.together(
@@ -125,7 +147,7 @@ class SubscriptionChange(JobRun):
         )  # fmt: skip
 
     def _burn_bridges(self) -> None:
-        """What is removed from here on comes back from the backup only, so nobody may roll back."""
+        """What goes from here on comes back from the backup only: nobody may roll back, and nothing cancels it."""
         self._check_leaving()
         self.reversible = False
         self._undos.clear()
@@ -135,41 +157,27 @@ class SubscriptionChange(JobRun):
                   MailboxActivities.prove_mailbox_absent)  # fmt: skip
         return [await self.effect(check, self._call()) for check in checks]
 
-    async def _take_back(self, cancelled: bool) -> None:
-        if self.reversible:
-            await super()._take_back(cancelled)
-            return
-        self._leaving = True
-        await self._end(JobStatus.CANCELLED, Phase.CANCELLED, "Stopped half way; ask for it again to finish it")
-
     # ---- money ------------------------------------------------------------------------------------------------------
 
-    async def _pay_back(self) -> str:
-        self.reversible = False  # the payment service may have been asked already; cancelling the run ends its tries
-        await self.step("refund_order", self._refund)
-        return "Paid back"
+    async def _pay_back(self) -> None:
+        self.reversible = False  # the payment service may have been asked already
+        await uninterrupted(self.step("refund_order", self._refund))
 
     async def _refund(self) -> None:
         if await self.journal.execute(DeliveryActivities.open_refund, self._call()):
             await self.effect(RefundActivities.send_refund, self._call())
 
-    async def _cancel_at_period_end(self) -> str:
+    async def _cancel_at_period_end(self) -> None:
         await self._do("stop_renewal", BillingActivities.stop_renewal, BillingActivities.go_on_renewing)
         await self._row("record_cancellation", ChangeActivities.record_cancellation)
-        return "Ends with the paid period"
 
-    async def _keep(self) -> str:
+    async def _keep(self) -> None:
         await self._do("go_on_renewing", BillingActivities.go_on_renewing, BillingActivities.stop_renewal)
         await self._row("record_keeping", ChangeActivities.record_keeping)
-        return "Goes on"
 
-    # ---- the rest ---------------------------------------------------------------------------------------------------
+    # ---- ways in ----------------------------------------------------------------------------------------------------
 
-    async def _discard_backups(self) -> str:
-        await self._do("discard_backups", DiscardActivities.discard_backups)
-        return "Backups whose time was over are deleted"
-
-    async def _set_access(self) -> str:
+    async def _set_access(self) -> None:
         name, do = {
             JobType.MAILBOX_PASSWORD: ("set_mailbox_password", AccessActivities.set_mailbox_password),
             JobType.SFTP_KEYS: ("set_sftp_keys", AccessActivities.set_sftp_keys),
@@ -177,7 +185,6 @@ class SubscriptionChange(JobRun):
         }[JobType(self.order.job_type)]
         await self.step(name, lambda: self.effect(do, self._call()),
                         undo=lambda: self.journal.execute(ChangeActivities.forget_access, self._call()))  # fmt: skip
-        return "Set"
 
     # ---- a step with one activity -----------------------------------------------------------------------------------
 

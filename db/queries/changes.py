@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.keyring import KeyRing
+from db.models_jobs import Job
 from db.models_shop import Price, Product
 from db.queries import backups, delivery, mails
 from db.queries.delivery import DISK_MB, MAILBOX_MB, Delivery
@@ -21,7 +22,15 @@ from domain.mails import (
     SUBSCRIPTION_ENDED,
     SUBSCRIPTION_KEPT,
 )
-from domain.sales import GRACE, KEPT_LAST_BACKUP, KEPT_SUSPENDED, NON_PAYMENT, ServiceStatus, SubscriptionStatus
+from domain.sales import (
+    GRACE,
+    KEPT_LAST_BACKUP,
+    KEPT_SUSPENDED,
+    NON_PAYMENT,
+    JobType,
+    ServiceStatus,
+    SubscriptionStatus,
+)
 
 NO_PAYMENT = "A payment is missing."
 PAY = "It comes back by itself as soon as the payment has arrived. Without one it is ended on {date}."
@@ -40,6 +49,21 @@ class Letters:
                 "mailbox": held.mailbox.email if held.mailbox else "its mailbox",
                 "date": f"{date or self.now:%d %B %Y}", **values}  # fmt: skip
         await mails.queue(self._session, self._keys, email, template, told)
+
+
+def is_recorded(job: Job, held: Delivery, price_id: str) -> bool:
+    """Whether the rows say already what a job is to bring about."""
+    row = held.subscription
+    match job.type:
+        case JobType.SUSPEND:
+            return row.status == SubscriptionStatus.SUSPENDED
+        case JobType.RESUME:
+            return row.status != SubscriptionStatus.SUSPENDED
+        case JobType.CHANGE_LIMITS:
+            return str(row.price_id) == price_id
+        case JobType.CANCEL | JobType.KEEP:
+            return row.cancel_at_period_end is (job.type == JobType.CANCEL)
+    return False
 
 
 async def suspended(session: AsyncSession, held: Delivery, reason: str, letters: Letters) -> None:

@@ -25,7 +25,7 @@ from domain.catalogue import Limits
 from domain.fulfilment import FulfilmentInputs
 from domain.sales import DomainStatus, ServerType, ServiceStatus, SubscriptionStatus
 
-NAMES_LOCK = 7466897
+NAMES_LOCK = 746689  # the first half of a lock; the second is the name's
 DISK_MB, MAILBOX_MB = 1024, 1024  # where a price says nothing
 MAILBOX = "info"  # the first mailbox of a name
 
@@ -135,7 +135,10 @@ async def certified_keys(session: AsyncSession, subscription_id: uuid.UUID) -> f
 # ---- claiming -------------------------------------------------------------------------------------------------------
 
 
-async def claim(session: AsyncSession, subscription_id: str, inputs: FulfilmentInputs, base_domain: str) -> Delivery:
+async def claim(
+    session: AsyncSession, subscription_id: str, inputs: FulfilmentInputs, base_domain: str,
+    *, zone_kind: str = "Native",
+) -> Delivery:  # fmt: skip
     """Take the name and the places. Called again it changes what an operator has corrected and keeps the rest.
 
     NameTaken, NoServer; nothing is written then.
@@ -143,10 +146,12 @@ async def claim(session: AsyncSession, subscription_id: str, inputs: FulfilmentI
     held = await load(session, subscription_id, lock=True)
     own = inputs.domain or (held.order.domain_name or "")
     name = own or ids.site_name(str(held.subscription.id), base_domain)
-    # Of two claims at once, for a name and for one below it, each would find nothing taken yet.
-    await session.execute(select(func.pg_advisory_xact_lock(NAMES_LOCK)))
+    if own:
+        # Of two claims at once, for a name and for one below it, each would find nothing taken yet. Both end alike.
+        shared = ".".join(name.split(".")[-2:])
+        await session.execute(select(func.pg_advisory_xact_lock(NAMES_LOCK, func.hashtext(shared))))
     await _claim_name(session, held, name)
-    await _claim_zone(session, held, name if own else None)
+    await _claim_zone(session, held, name if own else None, zone_kind)
     await _claim_site(session, held, name, inputs)
     await _claim_mailbox(session, held, name, inputs)
     await session.flush()
@@ -180,7 +185,7 @@ async def _claim_name(session: AsyncSession, held: Delivery, name: str) -> None:
         raise NameTaken(f"{name} was taken by another subscription a moment ago") from None
 
 
-async def _claim_zone(session: AsyncSession, held: Delivery, name: str | None) -> None:
+async def _claim_zone(session: AsyncSession, held: Delivery, name: str | None, kind: str) -> None:
     zone = held.living_zone
     if zone is not None and zone.zone_name != name:
         zone.status = ServiceStatus.REMOVED  # a corrected name; nothing was made of the old one yet
@@ -188,7 +193,7 @@ async def _claim_zone(session: AsyncSession, held: Delivery, name: str | None) -
         zone = None
     if name is not None and zone is None:
         session.add(
-            DnsZone(id=new_id(), zone_name=name, organization_id=held.customer.organization_id,
+            DnsZone(id=new_id(), zone_name=name, kind=kind, organization_id=held.customer.organization_id,
                     subscription_id=held.subscription.id)
         )  # fmt: skip
         try:

@@ -38,9 +38,9 @@ CHANGES = (
 class ChangeWorld(HouseWorld):
     def more_rows(self) -> list[Callable[..., Any]]:
         rows = ChangeActivities(self.deps)
-        return [*super().more_rows(), rows.record_suspension, rows.record_resumption, rows.record_limits,
-                rows.record_cancellation, rows.record_keeping, rows.abandon_backups, rows.end_subscription,
-                rows.forget_access, LifecycleActivities(self.deps).sweep_lifecycles]  # fmt: skip
+        return [*super().more_rows(), rows.call_back_change, rows.record_suspension, rows.record_resumption,
+                rows.record_limits, rows.record_cancellation, rows.record_keeping, rows.abandon_backups,
+                rows.end_subscription, rows.forget_access, LifecycleActivities(self.deps).sweep_lifecycles]  # fmt: skip
 
     def more_remote(self) -> list[Callable[..., Any]]:
         return [*super().more_remote(), *map(self._effect, CHANGES), self.back_up_site, self.back_up_mail]
