@@ -99,8 +99,9 @@ async def settle(db: Database) -> Household:
         session.add_all([
             DnsZone(id=refs["zone"], zone_name=f"{own.hex}.nl", subscription_id=own, organization_id=owner,
                     status="ACTIVE"),
-            HostingAccount(id=refs["account"], subscription_id=own, server_id=refs["server"], system_user=f"h{own.hex[:20]}",
-                           home_dir="/srv/sites/h", fqdn=f"{own.hex}.nl", quota_mb=1024),
+            HostingAccount(id=refs["account"], subscription_id=own, server_id=refs["server"],
+                           system_user=f"h{own.hex[:20]}", home_dir="/srv/sites/h", fqdn=f"{own.hex}.nl",
+                           quota_mb=1024),
             MailAccount(id=refs["mailbox"], subscription_id=own, email=f"info@{own.hex}.nl", quota_mb=512),
             BackupJob(id=new_id(), subscription_id=own, reason="manual"),
             JobEvent(job_id=placed.jobs[0].id, position=1, kind="log", family="run", run_id=f"run-{own.hex}",
