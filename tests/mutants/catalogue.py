@@ -330,6 +330,18 @@ MUTANTS = (
         ("api/deps.py", "if machine is not None and scope not in machine.scopes:", "if machine is Ellipsis:"),
     ),
     _mutant(
+        "a tenant's machine reads another tenant's instance", "tests/api/test_isolation.py",
+        ("api/instances.py", "        return bool(tenant == row[\"tenant_id\"])", "        return True"),
+    ),
+    _mutant(
+        "a tenant's machine reads what is the house's", "tests/api/test_isolation.py",
+        ("api/deps.py", "machine.tenant_id is not None and scope in OF_THE_HOUSE:", "scope is Ellipsis:"),
+    ),
+    _mutant(
+        "a tenant's machine orders for another tenant's organization", "tests/api/test_isolation.py",
+        ("db/queries/ordering.py", " and within in (None, row.tenant_id)", ""),
+    ),
+    _mutant(
         "a revoked machine's key is taken", "tests/api/test_api_keys.py",
         ("db/queries/api_keys.py", "if row.revoked_at is not None or (", "if ("),
     ),
