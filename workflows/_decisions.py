@@ -6,6 +6,7 @@ noted in the journal.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -18,6 +19,8 @@ from domain.steps import BY_NAME
 from workflows._journal import Journal
 
 Inputs = TypeVar("Inputs", bound=BaseModel)
+
+A_TASK = timedelta(milliseconds=1)  # the shortest timer: it fires in another workflow task
 
 
 class Decisions(Generic[Inputs]):
@@ -62,9 +65,19 @@ class Decisions(Generic[Inputs]):
             ) from None
 
     @workflow.update
-    def retry_step(self, request: RetryRequest) -> str:
+    async def retry_step(self, request: RetryRequest) -> str:
         """Retry parked steps, with corrected inputs where their step offers them. Returns the steps' names."""
+        await self._kept()
         return self._retry(request)
+
+    async def _kept(self) -> None:
+        """Let Temporal keep an update before anything is done about it.
+
+        Unlike a signal it is in no history until its workflow task ends, and a task that is given up may lose it. What
+        that task had written to rows would then tell of a decision that no run knows, and nobody would be asked again.
+        """
+        if workflow.patched("keeps-decisions-first"):
+            await workflow.sleep(A_TASK, summary="a decision is kept before it is carried out")
 
     def _retry(self, request: RetryRequest) -> str:
         steps = self._check_parked(request.step)
@@ -80,8 +93,10 @@ class Decisions(Generic[Inputs]):
         self._corrected(self._check_parked(request.step), request.changes)
 
     @workflow.update(name="roll_back")
-    def roll_back_run(self, request: RollbackRequest) -> str:
+    async def roll_back_run(self, request: RollbackRequest) -> str:
         """Leave the story and undo what was done. Only while a step waits for an operator."""
+        await self._kept()
+        self._check_reversible()
         self._rollback = request
         return "rolling back"
 

@@ -33,6 +33,13 @@ def ends(name: str, batch: JournalBatch) -> bool:
     return any(event.state == StepState.ENDED for event in batch.events)
 
 
+def tells(state: StepState) -> Moment:
+    def moment(name: str, batch: JournalBatch) -> bool:
+        return any(event.state == state for event in batch.events)
+
+    return moment
+
+
 def named(wanted: str) -> Moment:
     def moment(name: str, batch: JournalBatch) -> bool:
         return name == wanted

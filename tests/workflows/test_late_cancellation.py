@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 from temporalio import activity
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
@@ -23,11 +25,11 @@ from db.keyring import KeyRing
 from db.models import DeploymentEvent
 from db.session import Database
 from domain.journal import JournalBatch
-from domain.provisioning import ProvisionOrder, RollbackRequest, StepCall, TerminationOrder
+from domain.provisioning import ProvisionOrder, RetryRequest, RollbackRequest, StepCall, TerminationOrder
 from domain.starting import termination_start
 from domain.statuses import DeploymentType, StepState
 from tests.journal import no_events
-from tests.workflows.held import Hold, Moment, ends, named
+from tests.workflows.held import Hold, Moment, ends, named, tells
 from tests.workflows.test_replay_safety import failure_of_replay, running
 from tests.workflows.world import World, until_parked
 from workflows.provisioning import Provisioning
@@ -212,6 +214,34 @@ class TestProvisioning:
             assert world.count["destroy_server"] == 0
             await handle.signal(Provisioning.retry)
             assert await agreed(world, order, handle) == "cancelled"
+
+
+class TestDecisions:
+    """An update is in no history until its workflow task ends, and a task that is given up may lose it."""
+
+    @pytest.mark.parametrize(
+        ("decide", "moment"),
+        [(lambda handle: handle.execute_update("retry_step", RetryRequest()), tells(StepState.RETRIED)),
+         (lambda handle: handle.execute_update("roll_back", RollbackRequest()), tells(StepState.UNDOING))],
+        ids=["retry", "rollback"],
+    )  # fmt: skip
+    async def test_nothing_of_a_decision_is_written_before_temporal_keeps_it(
+        self, world: LateWorld, client: Client, decide: Callable[[Any], Awaitable[str]], moment: Moment
+    ) -> None:
+        world.fail("run_migrations", "MigrationFailed", times=1)
+        world.rows.hold.at(moment, before=True)
+        async with running(world, client):
+            handle = await world.start(client, await world.order(f"kept{id(moment)}"))
+            await until_parked(handle, "run_migrations")
+            asked = asyncio.create_task(decide(handle))
+            await asyncio.wait_for(world.rows.hold.reached.wait(), 30)
+            kept = {event.event_type async for event in handle.fetch_history_events()}
+            world.rows.hold.go_on.set()
+            await asked
+            with contextlib.suppress(WorkflowFailureError):
+                await handle.result()
+        assert EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED in kept
+        assert await failure_of_replay(handle) is None
 
 
 class TestTermination:
