@@ -19,7 +19,7 @@ from activities._log import Lines
 from activities.names import name_servers
 from db import secrets
 from db.base import new_id
-from db.models import Certificate
+from db.models_certificates import Certificate
 from domain.provisioning import CertificateIssued
 from providers.acme import csr as csrs
 from providers.acme.chains import Issued
