@@ -78,10 +78,13 @@ class Certificate(Base):
         CheckConstraint("(failures = 0) = (failure_kind is null)", name="failure"),
         CheckConstraint("(window_start is null) = (window_end is null)", name="window"),
         CheckConstraint("superseded_at is null or renew_after is null", name="superseded"),
+        CheckConstraint("(renew_after is null) = (next_action = '')", name="plan"),
         # The sweeps read from its beginning, so what is not due costs them nothing.
-        Index("ix_certificates_due", "renew_after", postgresql_where=text("renew_after is not null")),
+        Index("ix_certificates_due_polls", "renew_after", postgresql_where=text("next_action = 'poll'")),
+        Index("ix_certificates_due_renewals", "renew_after",
+              postgresql_where=text("next_action in ('renew','rehearse','second_ca','emergency')")),
         Index("ix_certificates_living_end", "not_after", "id", postgresql_where=text("superseded_at is null")),
-    )
+    )  # fmt: skip
 
 
 class CertificateOrder(Base):

@@ -15,6 +15,7 @@ CHECKS = {
     "failure": "(failures = 0) = (failure_kind is null)",
     "window": "(window_start is null) = (window_end is null)",
     "superseded": "superseded_at is null or renew_after is null",
+    "plan": "(renew_after is null) = (next_action = '')",
 }
 
 
@@ -66,9 +67,19 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_certificates_renews_id"), "certificates", ["renews_id"], unique=False)
     op.create_index(
-        "ix_certificates_due", "certificates", ["renew_after"], unique=False,
-        postgresql_where=sa.text("renew_after is not null"),
-    )  # fmt: skip
+        "ix_certificates_due_polls",
+        "certificates",
+        ["renew_after"],
+        unique=False,
+        postgresql_where=sa.text("next_action = 'poll'"),
+    )
+    op.create_index(
+        "ix_certificates_due_renewals",
+        "certificates",
+        ["renew_after"],
+        unique=False,
+        postgresql_where=sa.text("next_action in ('renew','rehearse','second_ca','emergency')"),
+    )
     op.create_index(
         "ix_certificates_living_end", "certificates", ["not_after", "id"], unique=False,
         postgresql_where=sa.text("superseded_at is null"),
@@ -94,9 +105,11 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    # Checks, keys and indexes go with their columns.
     op.drop_table("ca_buckets")
     op.drop_table("certificate_orders")
-    op.drop_index("ix_certificates_living_end", table_name="certificates")
+    for name in ("living_end", "due_polls", "due_renewals"):
+        op.drop_index(f"ix_certificates_{name}", table_name="certificates")
+    for name in CHECKS:
+        op.drop_constraint(op.f(f"ck_certificates_{name}"), "certificates", type_="check")
     for column in reversed(_columns()):
         op.drop_column("certificates", column.name)
