@@ -61,40 +61,44 @@ class Issuing:
         await say(f"certificate {issued.serial} issued by {issued.issuer}, valid until {issued.not_after:%F}")
         return _shown(made)
 
-    async def renew(self, say: Say, old: Certificate, csr_pem: str, action: Action) -> Certificate:
+    async def renew(
+        self, say: Say, old: Certificate, names: Sequence[str], csr_pem: str, action: Action
+    ) -> Certificate:
         """A successor for the key of the CSR, which names its predecessor where the same CA issued it. One that was
         issued before and is not served yet is taken first. Raises what `OrderAtCa.obtain` does."""
         request = csrs.facts(csr_pem)
-        csrs.require_exactly(request, old.names)
+        csrs.require_exactly(request, names)
         async with self._deps.db.begin() as session:
             found = await certificates.successor(session, old)
-        if found is not None and found.key_sha256 == request.key_sha256 and datetime.now(UTC) < found.not_after:
+        if found is not None and _fits(found, request):
             await say(f"certificate {found.serial} was issued before and is used")
             return found
-        order = self._renewal(old, csr_pem, action)
+        order = self._renewal(old, names, csr_pem, action)
         issued = await OrderAtCa(self._deps, order).obtain()
         made = await self._store(Holder(*certificates.holder_of(old)), issued, order.ca.directory_url, renews=old)
         await say(f"certificate {issued.serial} issued by {issued.issuer} in place of {old.serial}")
         return made
 
-    async def rehearse(self, say: Say, old: Certificate, csr_pem: str) -> None:
+    async def rehearse(self, say: Say, old: Certificate, names: Sequence[str], csr_pem: str) -> None:
         """The same at the staging CA. What it issues is trusted by nobody and is not kept."""
-        csrs.require_exactly(csrs.facts(csr_pem), old.names)
-        order = self._renewal(old, csr_pem, Action.REHEARSE)
+        csrs.require_exactly(csrs.facts(csr_pem), names)
+        order = self._renewal(old, names, csr_pem, Action.REHEARSE)
         issued = await OrderAtCa(self._deps, order).obtain()
         async with self._deps.db.begin() as session:
             await certificates.forget_order(session, order.holder_id, order.ca.directory_url)
         await say(f"{order.ca.directory_url} would have issued a certificate for {', '.join(issued.names)}")
 
-    def _renewal(self, old: Certificate, csr_pem: str, action: Action) -> Order:
+    def _renewal(self, old: Certificate, names: Sequence[str], csr_pem: str, action: Action) -> Order:
         ca, profile = ca_for(self._deps, action)
         holder_id = certificates.holder_of(old)[1]
         if ca.directory_url != old.directory_url:
-            return Order(ca, holder_id, old.names, csr_pem, profile)
+            return Order(ca, holder_id, names, csr_pem, profile)
         named = old.certificate_id or certificate_id(leaf_of(old.chain_pem)) or ""
         inside = old.window_start is None or datetime.now(UTC) >= old.window_start
-        kind = Renewal.ARI if named and inside else Renewal.SAME_SET
-        return Order(ca, holder_id, old.names, csr_pem, profile, named, kind)
+        same = Renewal.SAME_SET if sorted(names) == sorted(old.names) else Renewal.NEW
+        shared = set(names) & set(old.names)
+        kind = Renewal.ARI if named and inside and shared else same
+        return Order(ca, holder_id, names, csr_pem, profile, named if shared else "", kind)
 
     async def _stored(self, holder: Holder, request: csrs.CsrFacts) -> Certificate | None:
         """A certificate for this key and these names with a third of its life left: less is a renewal's business."""
@@ -149,6 +153,11 @@ class Issuing:
                     raise Transient(f"the certificate could not be stored: {type(error).__name__}") from error
                 await asyncio.sleep(STORE_PAUSE_SECONDS)
         raise AssertionError("unreachable")
+
+
+def _fits(found: Certificate, request: csrs.CsrFacts) -> bool:
+    same = found.key_sha256 == request.key_sha256 and sorted(found.names) == list(request.names)
+    return same and datetime.now(UTC) < found.not_after
 
 
 def _shown(row: Certificate) -> CertificateIssued:

@@ -29,7 +29,8 @@ class RenewalCall(BaseModel):
 
 
 class Renewal(BaseModel):
-    """What a run does for the certificate. `fresh_key`: the old key is not to be used again."""
+    """What a run does for the certificate. `fresh_key`: the old key is not to be used again. `old_serves`: the old
+    certificate may be put back where the new one is not seen from outside."""
 
     certificate_id: str
     holder_kind: HolderKind
@@ -37,6 +38,7 @@ class Renewal(BaseModel):
     names: list[str]
     action: Action
     fresh_key: bool = False
+    old_serves: bool = True
 
 
 class RenewalCsr(BaseModel):

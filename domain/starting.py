@@ -11,6 +11,7 @@ from typing import Any
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
 from domain import ids
+from domain.certificates import RenewalCall
 from domain.fulfilment import ChangeOrder, FulfilmentOrder
 from domain.house_servers import SetUpServerOrder
 from domain.inventory import SweepCall
@@ -117,6 +118,18 @@ def set_up_start(order: SetUpServerOrder) -> dict[str, Any]:
         "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
         "search_attributes": at_start(JobStatus.RUNNING, Attention.NONE, order.label, HOSTING),
         "static_summary": f"Set-up of the {order.type} server {order.label}",
+        "rpc_timeout": RPC_TIMEOUT,
+    }
+
+
+def renewal_start(call: RenewalCall) -> dict[str, Any]:
+    """Keyword arguments of Client.start_workflow("RenewCertificate", call, …): one at a time, as often as it is due."""
+    return {
+        "id": ids.renewal_workflow_id(call.certificate_id),
+        "task_queue": ids.RUNS_QUEUE,
+        "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+        "static_summary": "Renewal of a certificate" + (f" for {call.requested_by}" if call.requested_by else ""),
         "rpc_timeout": RPC_TIMEOUT,
     }
 

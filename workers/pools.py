@@ -13,6 +13,7 @@ from typing import Any
 
 from activities._context import Deps
 from activities.accounts import AccountActivities
+from activities.certificate_sweep import CertificateSweepActivities
 from activities.certificates import CertificateActivities
 from activities.deliveries import DeliveryActivities
 from activities.health import HealthActivities
@@ -27,6 +28,8 @@ from activities.names import NameActivities
 from activities.offers import OfferActivities
 from activities.records import RecordActivities
 from activities.refunds import RefundActivities
+from activities.renewal_records import RenewalRecordActivities
+from activities.renewals import RenewalActivities
 from activities.server_actions import ServerActionActivities
 from activities.servers import ServerActivities
 from activities.site_certificates import SiteCertificateActivities
@@ -43,13 +46,15 @@ from workflows.offers import ReadOffers
 from workflows.parts import ProvisionDns, ProvisionHosting, ProvisionMail
 from workflows.planning import Planning
 from workflows.provisioning import Provisioning
+from workflows.renewals import RenewCertificate
 from workflows.server_actions import LookAtServer, ServerActions
-from workflows.sweeps import InventorySweep, StartSweep
+from workflows.sweeps import CertificateSweep, InventorySweep, StartSweep
 from workflows.termination import Termination
 
 WORKFLOWS: tuple[type, ...] = (
     Provisioning, Termination, Planning, ServerActions, LookAtServer, ReadOffers, AccountCheck, StartSweep,
     InventorySweep, SendMail, SetUpServer, Fulfilment, ProvisionDns, ProvisionHosting, ProvisionMail,
+    CertificateSweep, RenewCertificate,
 )  # fmt: skip
 
 
@@ -68,12 +73,17 @@ def _runs(deps: Deps) -> list[Callable[..., Any]]:
     return [records.record, records.reserve, records.move, records.preview,
             records.activate, records.release, records.end_action, records.end_mail,
             house.activate_house_server, house.stand_down_house_server, sweeps.start_unstarted,
-            *_deliveries(deps)]  # fmt: skip
+            *_deliveries(deps), *_renewal_rows(deps)]  # fmt: skip
 
 
 def _deliveries(deps: Deps) -> list[Callable[..., Any]]:
     rows = DeliveryActivities(deps)
     return [rows.claim_names, rows.release_names, rows.hand_over_order, rows.open_refund]
+
+
+def _renewal_rows(deps: Deps) -> list[Callable[..., Any]]:
+    rows = RenewalRecordActivities(deps)
+    return [rows.begin_renewal, rows.end_renewal, CertificateSweepActivities(deps).start_renewals]
 
 
 def _cloud(deps: Deps) -> list[Callable[..., Any]]:
@@ -95,7 +105,8 @@ def _house(deps: Deps) -> list[Callable[..., Any]]:
     hosting, mailboxes = HostingActivities(deps), MailboxActivities(deps)
     return [hosting.create_account, hosting.create_site, hosting.make_site_csr, hosting.configure_site_tls,
             hosting.remove_account, hosting.prove_account_absent, mailboxes.create_mailbox, mailboxes.remove_mailbox,
-            mailboxes.prove_mailbox_absent]  # fmt: skip
+            mailboxes.prove_mailbox_absent, RenewalActivities(deps).make_renewal_csr,
+            RenewalActivities(deps).install_renewal]  # fmt: skip
 
 
 def _edge(deps: Deps) -> list[Callable[..., Any]]:
@@ -109,7 +120,8 @@ def _sites(deps: Deps) -> list[Callable[..., Any]]:
     zones = ZoneActivities(deps)
     return [zones.publish_zone, zones.publish_records, zones.withdraw_zone, zones.prove_zone_absent,
             SiteCertificateActivities(deps).issue_site_certificate, SiteCheckActivities(deps).check_site,
-            RefundActivities(deps).send_refund]  # fmt: skip
+            RefundActivities(deps).send_refund, RenewalActivities(deps).issue_renewal,
+            RenewalActivities(deps).verify_renewal, CertificateSweepActivities(deps).poll_windows]  # fmt: skip
 
 
 POOLS: dict[str, Pool] = {

@@ -6,9 +6,11 @@ from datetime import timedelta
 
 from temporalio import workflow
 
+from activities.certificate_sweep import CertificateSweepActivities
 from activities.inventory import InventoryActivities
 from activities.sweeps import SweepActivities
 from domain import ids
+from domain.certificates import CertificatesSwept
 from domain.inventory import SweepCall, SweepReport
 from domain.provisioning import RunPolicy
 from workflows._options import activity_options
@@ -42,3 +44,22 @@ class InventorySweep:
             summary=f"Inventory of {call.provider}",
             **activity_options("sweep_inventory", call.provider, RunPolicy()),
         )
+
+
+@workflow.defn
+class CertificateSweep:
+    """Starts the renewals that are due, and asks the CAs for the windows that are due to be asked for."""
+
+    @workflow.run
+    async def run(self) -> CertificatesSwept:
+        started = await workflow.execute_activity_method(
+            CertificateSweepActivities.start_renewals,
+            task_queue=ids.RUNS_QUEUE,
+            start_to_close_timeout=timedelta(seconds=120),
+            schedule_to_close_timeout=timedelta(minutes=5),
+        )
+        polled = await workflow.execute_activity_method(
+            CertificateSweepActivities.poll_windows,
+            **activity_options("poll_windows", "", RunPolicy(automatic_minutes=5)),
+        )
+        return CertificatesSwept(started=started, polled=polled)

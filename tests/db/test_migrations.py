@@ -79,7 +79,8 @@ def test_of_certificates_from_before_the_newest_of_each_name_is_looked_after(pg_
         connection.execute(text("insert into organizations (id, name, slug) values (:id, 'F', 'f')"), {"id": firm})
         connection.execute(text("""
             insert into instance_deployments (id, organization_id, deployment_type, tier, slug, assigned_subdomain,
-                status, phase, attention, inputs, admin_email, admin_name, parked, currency, seq, position, requested_by)
+                status, phase, attention, inputs, admin_email, admin_name, parked, currency, seq, position,
+                requested_by)
             values (:id, :firm, 'dedicated', 'starter', 'f', 'f.test', 'active', 'active', 'none', '{}', 'a@f.test',
                     'A', '[]', 'EUR', 0, 0, '')"""), {"id": owner, "firm": firm})  # fmt: skip
         for ref, days in ((old, 10), (new, 60)):

@@ -57,6 +57,7 @@ from domain.starting import provisioning_start
 from domain.statuses import DeploymentType, IntentState, Lifecycle, Tier
 from temporal import sandbox_runner
 from tests.clouds import FixedClouds
+from tests.workflows import certificates
 from workers.pools import WORKFLOWS
 from workflows.provisioning import Provisioning
 
@@ -270,13 +271,14 @@ class World:
         rows = [records.record, records.reserve, records.move, records.preview,
                 records.activate, records.release, records.end_action, records.end_mail,
                 house.activate_house_server, house.stand_down_house_server, sweeps.start_unstarted,
-                *self.more_rows()]  # fmt: skip
+                *certificates.rows(self.deps), *self.more_rows()]  # fmt: skip
         remote = [self.quote_server, self.create_server, self.await_server, self.set_up_server, self.destroy_server,
                   self.sweep_inventory, self.send_action, self.await_action, self.look_at_server, self.read_offers,
                   self.validate_account, self.prove_server_absent,
                   self.prove_name_absent,
                   self.prove_host_silent, self.make_csr, self.issue_certificate, self.send_mail,
-                  *self.at_the_house(), *self.plain(), *self.more_remote()]  # fmt: skip
+                  *self.at_the_house(), *self.plain(), *certificates.outside(self.db, self._act),
+                  *self.more_remote()]  # fmt: skip
         return [
             Worker(client, task_queue=ids.RUNS_QUEUE, workflows=list(WORKFLOWS), activities=rows,
                    workflow_runner=sandbox_runner(), **runs),
