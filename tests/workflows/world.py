@@ -55,6 +55,7 @@ from domain.provisioning import (
 from domain.servers import ActionCall, LookCall, PowerAction, Seen
 from domain.starting import provisioning_start
 from domain.statuses import DeploymentType, IntentState, Lifecycle, Tier
+from providers.acme.client import AcmeClient
 from temporal import sandbox_runner
 from tests.clouds import FixedClouds
 from tests.workflows import certificates
@@ -73,7 +74,7 @@ class World:
         self.db = db
         self.deps = Deps(
             config=RunConfig(base_domain="slipway.test", shared_places=2), db=db, keys=keys,
-            clouds=FixedClouds(), dns=None, acme=None,
+            clouds=FixedClouds(), dns=None, acme=AcmeClient("https://127.0.0.1:9/dir"),
             blueprints=None,  # type: ignore[arg-type] - rows only
         )  # fmt: skip
         self.calls: list[str] = []
