@@ -5,26 +5,31 @@ from __future__ import annotations
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import func, update
 from temporalio import activity
 
 from activities._context import Deps
 from activities.certificate_sweep import CertificateSweepActivities
 from activities.renewal_records import RenewalRecordActivities
 from db.base import new_id
+from db.models import Deployment
 from db.models_certificates import Certificate
 from db.queries import certificates
 from db.session import Database
 from domain.certificates import Failed, Installation, Renewal, RenewalCsr, Tried
 from domain.renewal_retries import FailureKind
 
+if TYPE_CHECKING:
+    from tests.workflows.world import World
+
 DAY = timedelta(days=1)
 CA = "https://ca.test/dir"
 Act = Callable[[str], Awaitable[None]]
 
-# What the CA says to the next tries, in order; afterwards it issues.
-ANSWERS: list[Failed] = []
+# What the CA says to the next tries, in order (None: a rehearsal passed); afterwards it issues.
+ANSWERS: list[Failed | None] = []
 
 
 def rows(deps: Deps) -> list[Callable[..., Any]]:
@@ -75,6 +80,17 @@ def outside(db: Database, act: Act) -> list[Callable[..., Any]]:
         return 0
 
     return [make_renewal_csr, issue_renewal, install_renewal, verify_renewal, poll_windows]
+
+
+async def served(world: World, slug: str, **columns: Any) -> Certificate:
+    """A certificate of an instance that is up."""
+    order = await world.order(slug)
+    async with world.db.begin() as session:
+        owner = Deployment.id == uuid.UUID(order.deployment_id)
+        await session.execute(update(Deployment).where(owner).values(activated_at=func.now()))
+        row = certificate(order.deployment_id, [order.fqdn], **columns)
+        session.add(row)
+    return row
 
 
 def limited(until: datetime) -> Failed:

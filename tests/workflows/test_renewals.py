@@ -17,7 +17,7 @@ from domain.certificates import CertificatesSwept, Failed, RenewalCall
 from domain.provisioning import RunPolicy
 from domain.renewal_retries import FailureKind
 from domain.starting import renewal_start
-from tests.workflows.certificates import ANSWERS, DAY, certificate, limited
+from tests.workflows.certificates import ANSWERS, DAY, limited, served
 from tests.workflows.world import World
 from workflows.renewals import RenewCertificate
 from workflows.sweeps import CertificateSweep
@@ -26,19 +26,6 @@ from workflows.sweeps import CertificateSweep
 @pytest.fixture(autouse=True)
 def _answers() -> None:
     ANSWERS.clear()
-
-
-async def served(world: World, slug: str, **columns: Any) -> Certificate:
-    """A certificate of an instance that is up."""
-    order = await world.order(slug)
-    now = {"activated_at": func.now()}
-    async with world.db.begin() as session:
-        await session.execute(
-            update(Deployment).where(Deployment.id == uuid.UUID(order.deployment_id)).values(**now)
-        )  # fmt: skip
-        row = certificate(order.deployment_id, [order.fqdn], **columns)
-        session.add(row)
-    return row
 
 
 async def kept(world: World, ref: uuid.UUID) -> Certificate:
