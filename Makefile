@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 SOURCES := api activities workflows providers domain db workers sandbox deploy settings.py temporal.py telemetry.py cli.py
 
 .DEFAULT_GOAL := help
-.PHONY: help up down lab test check format bench fleet record faults mutants kills lock clean
+.PHONY: help up down lab test check format bench fleet record faults mutants kills orders lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,7 +58,7 @@ faults: $(STAMP) ## the worst days, seed by seed: SEEDS=1000 [FIRST=1] [MINUTES=
 	@$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100) --first $(or $(FIRST),1)) $(if $(MINUTES),--minutes $(MINUTES))
 
 record: $(STAMP) ## record the workflow histories that the replay test uses
-	@$(BIN)/python -m tests.histories.record
+	@$(BIN)/python -m tests.histories.record $(STORIES)
 
 mutants: $(STAMP) ## take each safeguard out of a copy; the tests must notice (ONLY=word)
 	@$(BIN)/python -m tests.mutants

@@ -121,6 +121,7 @@ class Settings(BaseSettings):
     powerdns_server_id: str = "localhost"
     dns_servers: list[str] = []  # authoritative servers as host:port; empty means: those the zone names
     dns_ttl: int = 60
+    dns_zone_kind: Literal["Native", "Primary"] = "Native"  # of new zones; Primary tells its secondaries of changes
     dns_nameservers: list[str] = []  # that a customer's zone names; empty means: those of the base domain's zone
 
     # ---- ACME

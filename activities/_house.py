@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio.exceptions import ApplicationError
 
 from activities._context import Deps
@@ -17,17 +16,8 @@ from db.models_hosting import Server
 from db.queries import house_servers
 from domain.errors import Trouble
 from domain.journal import SubjectKind
-from domain.sales import ServerType
 from providers.hosts.ssh import Host, connect
 from providers.hosts.target import HostTarget
-
-
-async def choose(session: AsyncSession, kind: ServerType) -> Server:
-    """The active server of this kind with the most room, held until the caller's transaction has taken its place."""
-    found = await house_servers.choose(session, kind)
-    if found is None:
-        raise ApplicationError(f"no active {kind} server has room", type=Trouble.NO_CAPACITY, non_retryable=True)
-    return found
 
 
 async def server_of(deps: Deps, server_id: str) -> Server:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,6 +12,7 @@ from temporalio.exceptions import ApplicationError
 from activities._context import Deps
 from activities._errors import mapped
 from db.models import Organization, User
+from db.models_jobs import Job
 from db.queries import delivery, journal, links, mails, people, refunds
 from db.queries.users import find_by_email
 from domain import ids
@@ -19,7 +21,7 @@ from domain.fulfilment import JobCall
 from domain.journal import JournalBatch
 from domain.mails import PASSWORD_RESET, SITE_LIVE, SITE_LIVE_AGAIN
 from domain.sales import OrderStatus, ServiceStatus, SubscriptionStatus
-from domain.statuses import Role
+from domain.statuses import Phase, Role
 
 INVITED = timedelta(days=7)  # how long a new customer may choose a password by the link in the mail
 NOBODY_KNOWS = "!"  # a hash that no password has
@@ -42,7 +44,8 @@ class DeliveryActivities:
         async with self._deps.db.begin() as session:
             await journal.record(session, batch)
             try:
-                await delivery.claim(session, call.subscription_id, call.inputs, self._deps.config.base_domain)
+                await delivery.claim(session, call.subscription_id, call.inputs, self._deps.config.base_domain,
+                                     zone_kind=self._deps.config.dns_zone_kind)  # fmt: skip
             except delivery.NameTaken as error:
                 raise ApplicationError(str(error), type=Trouble.CONFLICT, non_retryable=True) from None
             except delivery.NoServer as error:
@@ -83,12 +86,35 @@ class DeliveryActivities:
             url = ids.access_url(held.name, self._deps.config.https_port)
             if held.subscription.activated_at is not None:
                 return url
-            held.subscription.status = SubscriptionStatus.ACTIVE
+            job = await session.get_one(Job, uuid.UUID(call.job_id))
+            if job.phase != Phase.RUNNING:  # a try of a workflow task that was given up may come late
+                raise ApplicationError(f"it is {job.phase}", type=Trouble.CONFLICT, non_retryable=True)
+            # A later payment may have failed meanwhile.
+            overdue = held.subscription.past_due_since is not None
+            held.subscription.status = SubscriptionStatus.PAST_DUE if overdue else SubscriptionStatus.ACTIVE
             held.subscription.activated_at = datetime.now(UTC)
             held.order.status = OrderStatus.FULFILLED
             await delivery.set_service_status(session, held.subscription.id, ServiceStatus.ACTIVE)
             await self._tell_customer(session, held, url)
             return url
+
+    @activity.defn
+    @mapped
+    async def call_back_order(self, call: JobCall, batch: JournalBatch) -> str | None:
+        """Close the way to the hand-over, before anything is undone. Returns the site's address where it was too late.
+
+        Effect: the job's phase, which keeps `hand_over_order` from handing over.
+        Idempotency: whichever of the two came first stays.
+        Undo: none.
+        Heartbeat: none, one short transaction.
+        """
+        async with self._deps.db.begin() as session:
+            await journal.record(session, batch)
+            held = await delivery.load(session, call.subscription_id, lock=True)
+            if held.subscription.activated_at is not None:
+                return ids.access_url(held.name, self._deps.config.https_port)
+            (await session.get_one(Job, uuid.UUID(call.job_id))).phase = Phase.ROLLING_BACK
+            return None
 
     @activity.defn
     @mapped

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 from temporalio import activity
 
 from activities._context import Deps
 from activities._errors import mapped
-from activities._house import visit
-from activities._log import Lines
+from activities._mailboxes import mailboxes
 from activities.hosting import refuse_live
 from db.queries import delivery
 from db.queries.delivery import Delivery
 from domain.fulfilment import JobCall
-from domain.journal import SubjectKind
 from domain.provisioning import Absence
-from providers.hosts.packages import Say
-from providers.mailboxes.base import MailboxAdapter
-from providers.mailboxes.postfix import PostfixMailboxes
-from providers.mailboxes.record_only import RecordOnlyMailboxes
 
 
 class MailboxActivities:
@@ -39,7 +31,7 @@ class MailboxActivities:
         Heartbeat: while at work.
         """
         held = await self._load(call)
-        async with self._adapter(call, held, "create_mailbox") as (adapter, say):
+        async with mailboxes(self._deps, held.mail, call.job_id, "create_mailbox") as (adapter, say):
             if held.mailbox is None:
                 await say("The price includes no mailbox")
                 return
@@ -61,7 +53,7 @@ class MailboxActivities:
         if held.mailbox is None:
             return
         refuse_live(held)
-        async with self._adapter(call, held, "remove_mailbox") as (adapter, say):
+        async with mailboxes(self._deps, held.mail, call.job_id, "remove_mailbox") as (adapter, say):
             await say((await adapter.remove(held.mailbox.email, held.owner)).text)
             await say((await adapter.discard_backup(held.mailbox.email, held.owner)).text)
             await say((await adapter.remove_domain(held.name, held.owner)).text)
@@ -80,7 +72,7 @@ class MailboxActivities:
         now = datetime.now(UTC)
         if held.mailbox is None:
             return Absence(what="mailbox", evidence="none was ever claimed", at=now)
-        async with self._adapter(call, held, "prove_absence") as (adapter, _):
+        async with mailboxes(self._deps, held.mail, call.job_id, "prove_absence") as (adapter, _):
             evidence = await adapter.prove_absent(held.mailbox.email)
         return Absence(what=f"mailbox {held.mailbox.email}", evidence=evidence, at=now)
 
@@ -89,12 +81,3 @@ class MailboxActivities:
     async def _load(self, call: JobCall) -> Delivery:
         async with self._deps.db.begin() as session:
             return await delivery.load(session, call.subscription_id)
-
-    @contextlib.asynccontextmanager
-    async def _adapter(self, call: JobCall, held: Delivery, step: str) -> AsyncIterator[tuple[MailboxAdapter, Say]]:
-        if held.mail is None:
-            async with Lines(self._deps, call.job_id, step, kind=SubjectKind.JOB) as log:
-                yield RecordOnlyMailboxes(), log.say
-            return
-        async with visit(self._deps, held.mail, call.job_id, step) as there:
-            yield PostfixMailboxes(there.host), there.log.say

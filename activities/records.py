@@ -27,7 +27,7 @@ from domain.journal import JournalBatch
 from domain.mails import MailEnd
 from domain.provisioning import MoveCall, PlanOrder, Reservation, StepCall
 from domain.servers import ROOT_PASSWORD, STACKSCRIPT_DATA, USER_DATA, ActionEnd
-from domain.statuses import DeploymentType, IntentState, Lifecycle
+from domain.statuses import DeploymentType, IntentState, Lifecycle, Phase
 from providers.hosts.cloud_init import new_keypair, public_line
 
 
@@ -42,7 +42,8 @@ class RecordActivities:
         """Write a run's step events and what its row shows.
 
         Effect: rows in deployment_events, columns of instance_deployments, one NOTIFY.
-        Idempotency: (run_id, seq) is unique; an older projection never replaces a newer one.
+        Idempotency: (run_id, seq) is unique; an older projection never replaces a newer one. What a given-up task of
+        the workflow wrote yields to the task that took its place.
         Undo: none; history is kept.
         Heartbeat: none, one short transaction.
         """
@@ -131,7 +132,8 @@ class RecordActivities:
     async def activate(self, call: StepCall, batch: JournalBatch) -> str:
         """Hand over: the address is published, the first credentials may be revealed for a while. Returns the address.
 
-        A bare server is handed over by its IP; the secrets of its order are destroyed.
+        A bare server is handed over by its IP; the secrets of its order are destroyed. Not once the order was called
+        back: a try of a workflow task that was given up may come late.
 
         Effect: access_url and activated_at; the admin password's secret gets its expiry.
         Idempotency: the first time is kept.
@@ -149,6 +151,7 @@ class RecordActivities:
                         Deployment.activated_at,
                         Deployment.deployment_type,
                         Deployment.vps_id,
+                        Deployment.phase,
                     )
                     .where(Deployment.id == uuid.UUID(call.deployment_id))
                     .with_for_update()
@@ -156,6 +159,8 @@ class RecordActivities:
             ).one_or_none()
             if row is None:
                 raise DeploymentMissing(f"no deployment {call.deployment_id}")
+            if row.phase not in (Phase.RUNNING, Phase.ACTIVE):
+                raise ApplicationError(f"it is {row.phase}", type=Trouble.CONFLICT, non_retryable=True)
             if row.deployment_type == DeploymentType.SERVER:
                 return await self._hand_over_server(session, row.id, row.vps_id)
             url = ids.access_url(row.assigned_subdomain, config.https_port)
@@ -180,6 +185,31 @@ class RecordActivities:
         for purpose in (ROOT_PASSWORD, STACKSCRIPT_DATA, USER_DATA):
             await secrets.destroy(session, vps_id=vps_id, purpose=purpose)
         return vps.vps_ip or ""
+
+    @activity.defn
+    @mapped
+    async def call_back(self, call: StepCall, batch: JournalBatch) -> str | None:
+        """Close the way to the hand-over, before anything is undone. Returns the address where it was too late.
+
+        A workflow task that handed over may have been given up because of the very cancellation that asks for this:
+        then the run knows nothing of the hand-over, and the customer does.
+
+        Effect: the deployment's phase, which keeps `activate` from handing over.
+        Idempotency: whichever of the two came first stays.
+        Undo: none.
+        Heartbeat: none, one short transaction.
+        """
+        async with self._deps.db.begin() as session:
+            await journal.record(session, batch)
+            row = await session.get(Deployment, uuid.UUID(call.deployment_id), with_for_update=True)
+            if row is None:
+                raise DeploymentMissing(f"no deployment {call.deployment_id}")
+            if row.activated_at is None:
+                row.phase = Phase.ROLLING_BACK
+                return None
+            if row.deployment_type == DeploymentType.SERVER:
+                return (await session.get_one(VpsInstance, row.vps_id)).vps_ip or ""
+            return row.access_url or ""
 
     @activity.defn
     @mapped

@@ -13,7 +13,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from activities._context import Deps
 from activities._errors import mapped
 from db.models import Deployment
-from db.queries import jobs, mails, orders, servers, set_ups
+from db.queries import jobs, mails, orders, servers, set_ups, zone_changes
 from db.queries.ordering import mark_started, order_of
 from domain.starting import (
     action_start,
@@ -22,6 +22,7 @@ from domain.starting import (
     mail_start,
     provisioning_start,
     set_up_start,
+    zone_start,
 )
 
 GRACE = timedelta(seconds=20)  # the front door starts its own row within moments
@@ -65,6 +66,7 @@ class SweepActivities:
             + await self._start_actions()
             + await self._start_mails()
             + await self._start_set_ups()
+            + await self._start_zone_changes()
         )
 
     async def _start_paid_orders(self) -> int:
@@ -118,3 +120,12 @@ class SweepActivities:
             async with self._deps.db.begin() as session:
                 await jobs.started(session, uuid.UUID(order.job_id))
         return len(orders)
+
+    async def _start_zone_changes(self) -> int:
+        async with self._deps.db.begin() as session:
+            zones = await zone_changes.unstarted(session, datetime.now(UTC) - GRACE, BATCH)
+        for call, upto in zones:
+            await activity.client().start_workflow("ChangeZone", call, **zone_start(call))
+            async with self._deps.db.begin() as session:
+                await zone_changes.started(session, uuid.UUID(call.zone_id), upto)
+        return len(zones)

@@ -11,6 +11,7 @@ from activities._context import Deps
 from activities._errors import mapped
 from activities._heartbeat import beating
 from activities._log import Lines
+from activities._zones import await_published, new_zone_servers, remove_zone, zone_held
 from activities.names import await_spread, evidence_of_absence, name_servers
 from db.queries import delivery, zone_rows
 from db.queries.delivery import Delivery
@@ -19,7 +20,7 @@ from domain.fulfilment import JobCall
 from domain.journal import SubjectKind
 from domain.provisioning import Absence
 from domain.sales import ServiceStatus
-from providers.dns.propagation import check_gone, check_published
+from providers.dns.propagation import check_gone
 from providers.dns.zone_shapes import ZoneOrder
 from providers.mailboxes.dns_records import records_for
 
@@ -43,7 +44,9 @@ class ZoneActivities:
             if held.zone is None:
                 await log.say(f"{held.name} is a name of the platform's zone")
                 return
-            order = ZoneOrder(name=held.zone.zone_name, nameservers=tuple(await self._nameservers()))
+            order = ZoneOrder.model_validate({
+                "name": held.zone.zone_name, "kind": held.zone.kind,
+                "nameservers": await new_zone_servers(self._deps)})  # fmt: skip
             made = await self._deps.dns.zones.ensure(order, owner=held.owner)
             await log.say(f"zone {order.name} {'made' if made else 'already present'}")
 
@@ -68,18 +71,18 @@ class ZoneActivities:
                 await log.say(f"{held.name} is answered by {len(servers)} authoritative server(s)")
                 return
             zone = held.zone.zone_name
-            changed = await self._deps.dns.records.change(zone, owner=held.owner, put=sets)
-            await log.say(f"{len(changed.written)} record sets written, serial {changed.serial}")
-            await log.say(await check_published(servers, zone, sets, serial=changed.serial))
-            async with self._deps.db.begin() as session:
+            async with zone_held(self._deps, zone) as session:
+                changed = await self._deps.dns.records.change(zone, owner=held.owner, put=sets)
                 await zone_rows.keep_managed(session, held.zone.id, sets, changed.serial)
+            await log.say(f"{len(changed.written)} record sets written, serial {changed.serial}")
+            await log.say(await await_published(servers, zone, sets, changed.serial))
 
     @activity.defn
     @mapped
     async def withdraw_zone(self, call: JobCall) -> None:
         """Take the zone, or the records in the platform's zone, away.
 
-        Effect: removes what bears the subscription's mark.
+        Effect: removes what bears the subscription's mark; a zone's last export is kept on its row before.
         Idempotency: absent is success. A zone that holds anything without our mark stays whole (Conflict).
         Undo: publish_zone, publish_records.
         Heartbeat: throughout.
@@ -89,7 +92,7 @@ class ZoneActivities:
             return
         async with self._log(call, "withdraw_zone") as log, beating():
             if held.zone is not None:
-                gone = await self._deps.dns.zones.remove(held.zone.zone_name, owner=held.owner)
+                gone = await remove_zone(self._deps, held.zone)
                 await log.say(f"zone {held.zone.zone_name} {'removed' if gone else 'already absent'}")
                 return
             for one in self._sets(held):
@@ -126,13 +129,6 @@ class ZoneActivities:
 
     def _log(self, call: JobCall, step: str) -> Lines:
         return Lines(self._deps, call.job_id, step, kind=SubjectKind.JOB)
-
-    async def _nameservers(self) -> list[str]:
-        """Those that a new zone names: configured, else those of the platform's own zone."""
-        dns = self._deps.dns
-        return list(self._deps.config.dns_nameservers) or await dns.authoritative(
-            await dns.zone_of(self._deps.config.base_domain)
-        )
 
     def _sets(self, held: Delivery) -> list[RecordSet]:
         address = held.site[1].ip_address

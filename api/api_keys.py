@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.answers import also
 from api.auditing import audited
 from api.deps import Administrator, Held, actor, parsed_id
 from api.envelope import reply, stamp
@@ -64,7 +65,7 @@ async def keys(
     return reply(request, {"api_keys": [_shown(row) for row in found], "pagination": pagination(page, limit, total)})
 
 
-@router.post("", status_code=201, responses={201: MADE}, openapi_extra=taking(_REQUEST))
+@router.post("", status_code=201, responses={201: MADE, **also(409)}, openapi_extra=taking(_REQUEST))
 async def create(request: Request, asked: KeyCreate, principal: Administrator, held: Held) -> Response:
     """Takes no Idempotency-Key: its answer would have to be kept, and with it the key."""
     if asked.expires_at is not None and asked.expires_at <= datetime.now(UTC):

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.answers import also
 from api.auditing import audited
 from api.deps import Held, Member, SignedIn, actor, anonymous, client_ip, unauthenticated
 from api.envelope import reply, request_id
@@ -51,7 +52,7 @@ def _granted(held: Services, user: User, family_id: uuid.UUID, refresh: str) -> 
     }
 
 
-@router.post("/login", dependencies=[Depends(anonymous)])
+@router.post("/login", dependencies=[Depends(anonymous)], responses=also(401))
 async def login(request: Request, asked: Login, held: Held) -> Response:
     """Access token for 15 minutes, refresh token for 7 days. The same answer for a wrong name and a wrong password."""
     name = asked.username or asked.email
@@ -89,7 +90,7 @@ async def login(request: Request, asked: Login, held: Held) -> Response:
     return reply(request, _granted(held, user, family, refresh))
 
 
-@router.post("/refresh", dependencies=[Depends(anonymous)])
+@router.post("/refresh", dependencies=[Depends(anonymous)], responses=also(401))
 async def refresh(request: Request, asked: Refresh, held: Held) -> Response:
     """A refresh token works once. One that comes back after it was spent ends the whole session."""
     async with held.db.begin() as session:
@@ -121,7 +122,7 @@ async def me(request: Request, principal: SignedIn) -> Response:
     return reply(request, {"user": _shown(principal)})
 
 
-@router.put("/profile")
+@router.put("/profile", responses=also(409))
 async def change_profile(request: Request, asked: ProfileChange, principal: Member, held: Held) -> Response:
     """One's own name and e-mail; what is missing stays as it is."""
     fields = sorted(asked.model_fields_set)

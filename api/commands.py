@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.answers import also
 from api.auditing import audited
 from api.decisions import checked_changes, conflict, retry_run, roll_back_run
 from api.deps import Held, IdempotencyKey, Operator, parsed_id
@@ -48,7 +49,7 @@ def _accepted(request: Request, row: Deployment, message: str, **more: object) -
     return reply(request, {"message": message, "deploymentId": row.id, **more}, 202, headers={"Location": location})
 
 
-@router.post("/{deployment_id}/retry", status_code=202)
+@router.post("/{deployment_id}/retry", status_code=202, responses=also(409, 502))
 async def retry(
     request: Request,
     deployment_id: str,
@@ -71,7 +72,7 @@ async def retry(
     return _accepted(request, row, "Retry initiated", steps=steps)
 
 
-@router.post("/{deployment_id}/rollback", status_code=202)
+@router.post("/{deployment_id}/rollback", status_code=202, responses=also(409, 502))
 async def roll_back(
     request: Request,
     deployment_id: str,
@@ -93,9 +94,9 @@ async def roll_back(
     return _accepted(request, row, "Rollback initiated")
 
 
-@router.post("/{deployment_id}/cancel", status_code=202)
+@router.post("/{deployment_id}/cancel", status_code=202, responses=also(409))
 async def cancel(request: Request, deployment_id: str, principal: Operator, held: Held) -> Response:
-    """Stop a run that is under way and roll it back."""
+    """Stop a run that is under way and roll it back, unless it hands over first: then it is active, and says so."""
     row = await _deployment(held, deployment_id)
     async with audited(held, request, principal, "instance.cancel", ("deployment", str(row.id))):
         if row.phase in _OVER:
@@ -108,7 +109,7 @@ async def cancel(request: Request, deployment_id: str, principal: Operator, held
     return _accepted(request, row, "Cancellation initiated")
 
 
-@router.delete("/{deployment_id}", status_code=202)
+@router.delete("/{deployment_id}", status_code=202, responses=also(409))
 async def terminate(
     request: Request, deployment_id: str, principal: Operator, held: Held, asked: Termination | None = None
 ) -> Response:

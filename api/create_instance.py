@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,6 +17,7 @@ from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.answers import also
 from api.deps import Caller, Held, IdempotencyKey, Orderer, actor
 from api.envelope import reply
 from api.errors import ApiError
@@ -41,13 +42,14 @@ router = APIRouter(prefix="/api/portal/instances", tags=["instances"])
 
 ROUTE = "POST /api/portal/instances"
 PASSWORD_PURPOSE = "admin-password"  # noqa: S105 - the name of a purpose
+_PLANNED: dict[str, Any] = {"description": "The plan of a dry run", "content": {"application/json": {}}}
 _MESSAGES = {
     DeploymentType.DEDICATED: "Dedicated VPS provisioning initiated",
     DeploymentType.SHARED: "Shared VPS provisioning initiated",
 }
 
 
-@router.post("", status_code=202, responses={202: CREATED, 200: {"description": "The plan of a dry run"}},
+@router.post("", status_code=202, responses={202: CREATED, 200: _PLANNED, **also(404, 409, 502)},
              openapi_extra=taking(CREATE_REQUEST))  # fmt: skip
 async def create_instance(
     request: Request,

@@ -9,6 +9,7 @@ from sqlalchemy import func
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.answers import also
 from api.create_instance import PASSWORD_PURPOSE
 from api.deps import Held, Operator, actor, parsed_id
 from api.envelope import reply
@@ -27,7 +28,7 @@ def _gone(message: str) -> ApiError:
     return ApiError(ErrorCode.CONFLICT, message, status=410)
 
 
-@router.get("/{deployment_id}/credentials", responses={410: {"description": "Shown before, or expired"}})
+@router.get("/{deployment_id}/credentials", responses={410: {"description": "Shown before, or expired"}, **also(409)})
 async def credentials(request: Request, deployment_id: str, principal: Operator, held: Held) -> Response:
     """Two simultaneous calls: one gets the values, the other 410."""
     ref = parsed_id(deployment_id)

@@ -14,6 +14,7 @@ from fastapi import Depends, Header
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 from starlette.requests import HTTPConnection, Request
 
+from api.answers import refuses
 from api.envelope import request_id
 from api.errors import ApiError
 from api.machines import HEADER, Machine, key_in, machine_of
@@ -60,6 +61,7 @@ def _too_many(taken: Taken) -> ApiError:
     )
 
 
+@refuses(429)
 async def anonymous(request: Request) -> None:
     """For routes without a token: counted per address."""
     charge(request, f"ip:{client_ip(request)}", services(request).settings.rate_limit_max_requests)
@@ -98,6 +100,7 @@ async def principal_of(request: HTTPConnection, token: str, *, fresh: bool = Fal
     return principal
 
 
+@refuses(401, 403, 429)
 async def signed_in(
     request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 ) -> Principal:
@@ -170,6 +173,7 @@ async def people_only(request: HTTPConnection) -> None:
 def keyed(scope: Scope) -> Callable[..., Awaitable[Machine | None]]:
     """For routes that know callers of other kinds, too: None where no key was sent. 403 names the scope it lacks."""
 
+    @refuses(401, 403, 429)
     async def check(request: Request, sent: Annotated[str | None, Depends(api_key)] = None) -> Machine | None:
         machine = await machine_at(request)
         if machine is not None and scope not in machine.scopes:
@@ -184,6 +188,7 @@ def either(roles: frozenset[Role], scope: Scope) -> Callable[..., Awaitable[Call
 
     by_key = Depends(keyed(scope))  # not in the annotation: it is evaluated where `scope` is not known
 
+    @refuses(401, 403, 429)
     async def check(
         request: Request,
         given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
@@ -200,6 +205,7 @@ def orders_for(machine: Machine, tenant_id: uuid.UUID) -> None:
         raise ApiError(ErrorCode.FORBIDDEN, "This API key may order for its own tenant only.")
 
 
+@refuses(409)
 async def idempotency_key(
     key: Annotated[
         str | None, Header(alias="Idempotency-Key", description="Makes a repeat of this request safe")
@@ -238,4 +244,8 @@ OrderMachine = Annotated[Machine | None, Depends(keyed(Scope.ORDERS_WRITE))]
 Orderer = Annotated[Caller, Depends(either(OPERATORS, Scope.INSTANCES_WRITE))]
 InstanceReader = Annotated[Caller, Depends(either(frozenset(Role), Scope.INSTANCES_READ))]
 ServerReader = Annotated[Caller, Depends(either(OPERATORS, Scope.SERVERS_READ))]
+Biller = Annotated[Principal, Depends(requires(OPERATORS | {Role.BILLING}))]
+# A customer too, for what is the own organization's.
+Owner = Annotated[Principal, Depends(requires(OPERATORS | {Role.USER}))]
+OwnerOrBiller = Annotated[Principal, Depends(requires(OPERATORS | {Role.BILLING, Role.USER}))]
 IdempotencyKey = Annotated[str | None, Depends(idempotency_key)]

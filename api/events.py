@@ -15,6 +15,7 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from api.answers import also
 from api.deps import Held, charge_principal, people_only, principal_of, settled, unauthenticated
 from api.envelope import written
 from api.errors import ApiError
@@ -38,7 +39,11 @@ _HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"
 _RESTLESS = ("position", "updated_at")
 
 
-@router.get("/{deployment_id}/events", responses={200: {"content": {"text/event-stream": {}}}})
+@router.get(
+    "/{deployment_id}/events",
+    response_class=Response,
+    responses={200: {"content": {"text/event-stream": {}}}, **also(401, 403, 429)},
+)
 async def events(
     request: Request,
     deployment_id: str,

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import ssh_keys
+from api.answers import also
 from api.auditing import audited
 from api.deps import Held, IdempotencyKey, Operator, ServerReader, actor, parsed_id
 from api.envelope import reply, request_id, stamp
@@ -64,7 +65,7 @@ async def servers(
     return reply(request, {"servers": listed, "pagination": pagination(page, limit, total)})
 
 
-@router.post("", status_code=201, responses={201: REGISTERED}, openapi_extra=taking(CREATE_REQUEST))
+@router.post("", status_code=201, responses={201: REGISTERED, **also(409)}, openapi_extra=taking(CREATE_REQUEST))
 async def register(
     request: Request, asked: ServerCreate, principal: Operator, held: Held, key: IdempotencyKey
 ) -> Response:
@@ -107,7 +108,7 @@ async def single(request: Request, server_id: str, principal: ServerReader, held
     return reply(request, answer)
 
 
-@router.patch("/{server_id}", responses={200: SERVER}, openapi_extra=taking(CHANGE_REQUEST))
+@router.patch("/{server_id}", responses={200: SERVER, **also(409)}, openapi_extra=taking(CHANGE_REQUEST))
 async def change(request: Request, server_id: str, asked: ServerChange, principal: Operator, held: Held) -> Response:
     """A server that is DRAINING keeps what it has and gets nothing new. A parked set-up sees what is changed here."""
     fields = sorted(asked.model_fields_set)
@@ -129,7 +130,7 @@ async def change(request: Request, server_id: str, asked: ServerChange, principa
     return reply(request, answer)
 
 
-@router.delete("/{server_id}")
+@router.delete("/{server_id}", responses=also(409))
 async def remove(request: Request, server_id: str, principal: Operator, held: Held) -> Response:
     """409 while anything lives there or a set-up is under way. Its row is kept, its key is destroyed."""
     async with (
@@ -148,7 +149,7 @@ async def remove(request: Request, server_id: str, principal: Operator, held: He
     return reply(request, {"message": "Server removed"})
 
 
-@router.post("/{server_id}/set-up", status_code=202, responses={202: SETTING_UP})
+@router.post("/{server_id}/set-up", status_code=202, responses={202: SETTING_UP, **also(409, 502)})
 async def set_up(request: Request, server_id: str, principal: Operator, held: Held) -> Response:
     """Begin a set-up, or go on with the one that is under way: a step of it that waits for an operator is retried."""
     async with audited(held, request, principal, "house_server.set_up", ("house_server", server_id)):
@@ -164,7 +165,7 @@ async def set_up(request: Request, server_id: str, principal: Operator, held: He
     return reply(request, answer, 202, headers=_location(answer), background=start)
 
 
-@router.delete("/{server_id}/set-up", status_code=202)
+@router.delete("/{server_id}/set-up", status_code=202, responses=also(409))
 async def give_up(request: Request, server_id: str, principal: Operator, held: Held) -> Response:
     """End the set-up that is under way. Nothing is removed from the server; it is PENDING until the next one."""
     async with audited(held, request, principal, "house_server.give_up", ("house_server", server_id)):

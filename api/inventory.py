@@ -14,6 +14,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.answers import also
 from api.auditing import audited
 from api.deps import Administrator, Held, parsed_id
 from api.envelope import reply, stamp
@@ -57,7 +58,7 @@ async def inventory(
     return reply(request, body)
 
 
-@router.post("/sweep", status_code=202)
+@router.post("/sweep", status_code=202, responses=also(409))
 async def sweep(request: Request, principal: Administrator, held: Held, asked: SweepRequest | None = None) -> Response:
     """Look now. 409 while a sweep that somebody asked for is under way."""
     asked = asked or SweepRequest()
@@ -71,7 +72,7 @@ async def sweep(request: Request, principal: Administrator, held: Held, asked: S
                  headers={"Location": "/api/admin/inventory"})  # fmt: skip
 
 
-@router.post("/{resource_id}/adopt")
+@router.post("/{resource_id}/adopt", responses=also(409))
 async def adopt(
     request: Request, resource_id: str, principal: Administrator, held: Held, asked: Decision | None = None
 ) -> Response:
@@ -79,7 +80,7 @@ async def adopt(
     return await _decided(request, resource_id, principal, held, ResourceState.ADOPTED, asked or Decision())
 
 
-@router.post("/{resource_id}/release")
+@router.post("/{resource_id}/release", responses=also(409))
 async def release(
     request: Request, resource_id: str, principal: Administrator, held: Held, asked: Decision | None = None
 ) -> Response:

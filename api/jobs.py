@@ -6,6 +6,7 @@ Operators retry and roll back with the same bodies, checks and answers as for in
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -13,11 +14,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import sales_view
+from api.answers import also
 from api.auditing import audited
 from api.decisions import Handle, checked_changes, conflict, retry_run, roll_back_run
 from api.deps import Held, IdempotencyKey, Member, Operator, bound, parsed_id
 from api.envelope import reply
 from api.errors import not_found
+from api.job_story import job_steps
 from api.paging import pagination
 from api.schemas import Retry, Rollback
 from api.services import Principal, Services
@@ -26,7 +29,7 @@ from api.story import line, step_event
 from api.temporal_link import answered
 from db.models_jobs import Job
 from db.queries import sales_view as rows
-from db.queries.job_story import events_after
+from db.queries.job_story import events_after, step_events
 from db.queries.sales_view import JobFilter
 from domain.fulfilment import FulfilmentInputs
 from domain.sales import JobStatus, JobType
@@ -57,10 +60,9 @@ async def jobs(
 
 @router.get("/{job_id}")
 async def job(request: Request, job_id: str, principal: Member, held: Held) -> Response:
+    """With its steps, as those of an instance are shown."""
     row = await _visible(held, principal, job_id)
-    shown = sales_view.job(row)
-    if principal.role is not Role.USER:
-        shown["temporal_url"] = workflow_url(held.settings, row.workflow_id)
+    [shown] = await with_steps(held, principal, [row])
     return reply(request, {"job": shown})
 
 
@@ -88,7 +90,7 @@ async def events(
     return reply(request, body)
 
 
-@router.post("/{job_id}/retry", status_code=202)
+@router.post("/{job_id}/retry", status_code=202, responses=also(409, 502))
 async def retry(
     request: Request, job_id: str, principal: Operator, held: Held, key: IdempotencyKey, asked: Retry | None = None
 ) -> Response:
@@ -104,7 +106,7 @@ async def retry(
     return _accepted(request, row, "Retry initiated", steps=steps)
 
 
-@router.post("/{job_id}/rollback", status_code=202)
+@router.post("/{job_id}/rollback", status_code=202, responses=also(409, 502))
 async def roll_back(
     request: Request, job_id: str, principal: Operator, held: Held, key: IdempotencyKey, asked: Rollback | None = None
 ) -> Response:
@@ -119,6 +121,16 @@ async def roll_back(
         async with answered():
             await roll_back_run(request, principal, await _handle(held, row), asked, key)
     return _accepted(request, row, "Rollback initiated")
+
+
+async def with_steps(held: Services, principal: Principal, jobs: Sequence[Job]) -> list[sales_view.Shown]:
+    """Jobs with the state of each step; staff is told where the run is seen."""
+    told = await step_events(held.reader, [row.id for row in jobs])
+    shown = [sales_view.job(row) | {"steps": job_steps(row, told.get(row.id, ()))} for row in jobs]
+    if principal.role is not Role.USER:
+        for one in shown:
+            one["temporal_url"] = workflow_url(held.settings, one["workflow_id"])
+    return shown
 
 
 async def _visible(held: Services, principal: Principal, text: str) -> Job:

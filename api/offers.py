@@ -15,6 +15,7 @@ from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.answers import also
 from api.auditing import audited
 from api.deps import Administrator, Held, Member, parsed_id
 from api.envelope import reply, stamp
@@ -84,7 +85,7 @@ for _listing in LISTINGS:
         f"/api/vps/{_listing.kind}/{_listing.path}",
         _handler(_listing),
         name=f"{_listing.kind} {_listing.path}",
-        responses=EXAMPLES.get((_listing.kind, _listing.path)),
+        responses={**EXAMPLES.get((_listing.kind, _listing.path), {}), **also(404, 409, 502)},
     )
 
 

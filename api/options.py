@@ -9,6 +9,7 @@ from fastapi.security import HTTPAuthorizationCredentials
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.answers import refuses
 from api.deps import Held, anonymous, bearer, machine_at, signed_in
 from api.envelope import reply
 from api.services import Services
@@ -24,6 +25,7 @@ router = APIRouter(prefix="/api/portal", tags=["instances"])
 _PRODUCTS = {Tier.STARTER: "bladevps-x2", Tier.PROFESSIONAL: "bladevps-x4", Tier.ENTERPRISE: "bladevps-x8"}
 
 
+@refuses(401, 403, 429)
 async def _charged(request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> None:
     """Signed in, or with a key, it is a read like any other; else it is counted per address."""
     if await machine_at(request) is not None:

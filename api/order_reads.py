@@ -14,15 +14,22 @@ from api import sales_view
 from api.deps import Held, Member, bound, parsed_id
 from api.envelope import reply
 from api.errors import not_found
+from api.jobs import with_steps
 from api.paging import pagination
 from api.schemas import printable
 from api.services import Principal
 from db.queries import sales_view as rows
-from db.queries.sales_view import FoundSubscription, SalesFilter
-from domain.sales import OrderStatus, SubscriptionStatus
+from db.queries.sales_view import FoundSubscription, SalesFilter, WholeSubscription
+from domain.lifecycle import Standing, senseless
+from domain.sales import JobType, OrderStatus, SubscriptionStatus
 from domain.statuses import Role
 
 router = APIRouter(tags=["orders"])
+
+_VERBS = {  # of POST /api/subscriptions/{id}/… (api/subscription_changes.py)
+    "suspend": JobType.SUSPEND, "resume": JobType.RESUME, "change": JobType.CHANGE_LIMITS, "cancel": JobType.CANCEL,
+    "keep": JobType.KEEP, "terminate": JobType.TERMINATE, "refund": JobType.REFUND,
+}  # fmt: skip
 
 Text = Annotated[str, StringConstraints(max_length=200), AfterValidator(printable)]
 TenantName = Annotated[Text | None, Query(description="A tenant's slug")]
@@ -60,7 +67,7 @@ async def orders(
 
 @router.get("/api/orders/{order_id}")
 async def order(request: Request, order_id: str, principal: Member, held: Held) -> Response:
-    """With its subscription, jobs and refunds; `payment_events` are for staff alone."""
+    """With its subscription, its jobs and their steps, and refunds; `payment_events` are for staff alone."""
     ref = parsed_id(order_id)
     async with held.db.begin() as session:
         found = await rows.order(session, ref, bound(principal)) if ref else None
@@ -70,7 +77,7 @@ async def order(request: Request, order_id: str, principal: Member, held: Held) 
     body: dict[str, object] = {
         "order": sales_view.order(found.found.order, found.found.tenant, found.found.customer),
         "subscription": sales_view.subscription(found.subscription, found.found.tenant),
-        "jobs": [sales_view.job(row) for row in found.jobs],
+        "jobs": await with_steps(held, principal, found.jobs),
         "refunds": [sales_view.refund(row) for row in found.refunds],
         "payment_events": [sales_view.payment_event(row) for row in events],
     }
@@ -99,7 +106,8 @@ async def subscriptions(
 
 @router.get("/api/subscriptions/{subscription_id}")
 async def subscription(request: Request, subscription_id: str, principal: Member, held: Held) -> Response:
-    """With everything that is or was delivered for it, the newest first."""
+    """With everything that is or was delivered for it, the newest first. `changes` are what it may be asked for by now;
+    who may ask is the route's to say."""
     ref = parsed_id(subscription_id)
     async with held.db.begin() as session:
         found = await rows.subscription(session, ref, bound(principal)) if ref else None
@@ -107,6 +115,7 @@ async def subscription(request: Request, subscription_id: str, principal: Member
         raise not_found("subscription", subscription_id)
     body: dict[str, object] = {
         "subscription": _listed(found.found),
+        "changes": _changes(found),
         "order": sales_view.order(found.found.order, found.found.tenant, found.found.customer),
         "domains": [sales_view.domain(row) for row in found.domains],
         "zones": [sales_view.zone(row) for row in found.zones],
@@ -125,3 +134,13 @@ def _listed(one: FoundSubscription) -> sales_view.Shown:
         "organization_id": one.customer.organization_id,
         "domain": one.order.domain_name,
     }
+
+
+def _changes(found: WholeSubscription) -> list[str]:
+    """The last words of the routes that would not refuse it for its state; none while a job of it is under way."""
+    if any(job.ended_at is None and job.parent_id is None for job in found.jobs):
+        return []
+    row = found.found.subscription
+    held = Standing(row.status, interval="", amount_cents=0, period_end=row.current_period_end,
+                    cancel_at_period_end=row.cancel_at_period_end)  # fmt: skip
+    return [verb for verb, kind in _VERBS.items() if senseless(kind, held) is None]

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import sales_view
+from api.answers import also, refuses
 from api.deps import Held, OrderMachine, actor, charge, client_ip, orders_for
 from api.envelope import reply, request_id
 from api.errors import ApiError
@@ -38,6 +39,7 @@ WHERE = "/api/orders"
 MARKETING = "marketing"
 
 
+@refuses(401, 403, 429)
 async def marketing_site(
     request: Request,
     machine: OrderMachine,
@@ -68,7 +70,7 @@ Shop = Annotated[Machine | None, Depends(marketing_site)]
 @router.post(
     WHERE,
     status_code=201,
-    responses={201: ORDERED, 200: ORDERED_BEFORE},
+    responses={201: ORDERED, 200: ORDERED_BEFORE, **also(409)},
     openapi_extra=taking(ORDER_REQUEST),
 )
 async def create(request: Request, asked: OrderCreate, machine: Shop, held: Held) -> Response:

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import sales_view
+from api.answers import also
 from api.auditing import audited
 from api.deps import OPERATORS, Held, charge, client_ip, requires
 from api.envelope import reply, request_id
@@ -51,7 +52,7 @@ _RECEIVED = described("It is kept; `outcome` is done, ignored or case", {"receiv
 
 @router.post(
     WHERE,
-    responses={200: _RECEIVED, 400: {"description": "Not signed by the payment service, or no event"}},
+    responses={200: _RECEIVED, 400: {"description": "Not signed by the payment service, or no event"}, **also(429)},
     openapi_extra=taking(_EVENT),
 )
 async def told(
@@ -71,7 +72,11 @@ async def told(
     return reply(request, body, background=_starts(held, taken, changes))
 
 
-@router.post("/api/operator/payment-cases/{event_id}/settle", openapi_extra=taking({"note": "Paid back by hand."}))
+@router.post(
+    "/api/operator/payment-cases/{event_id}/settle",
+    openapi_extra=taking({"note": "Paid back by hand."}),
+    responses=also(409),
+)
 async def settle(request: Request, event_id: str, asked: Settlement, principal: MoneyKeeper, held: Held) -> Response:
     """Somebody has dealt with a case; it leaves the operators' list. How, is kept in the audit log."""
     async with audited(held, request, principal, "payment_case.settle", ("payment_event", event_id), note=asked.note):

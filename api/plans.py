@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.answers import also
 from api.auditing import audited
 from api.deps import Administrator, Held, IdempotencyKey, Member, actor, parsed_id
 from api.envelope import reply, stamp
@@ -43,7 +44,7 @@ async def listed(request: Request, provider_id: str, principal: Administrator, h
     return reply(request, {"plans": [_shown(plan) for plan in found]})
 
 
-@router.post(WHERE, status_code=201)
+@router.post(WHERE, status_code=201, responses=also(409))
 async def create(
     request: Request, provider_id: str, asked: PlanCreate, principal: Administrator, held: Held, key: IdempotencyKey
 ) -> Response:
@@ -65,7 +66,7 @@ async def create(
     return reply(request, answer, 201)
 
 
-@router.put(f"{WHERE}/{{plan_id}}")
+@router.put(f"{WHERE}/{{plan_id}}", responses=also(409))
 async def change(
     request: Request, provider_id: str, plan_id: str, asked: PlanChange, principal: Administrator, held: Held
 ) -> Response:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.answers import also
 from api.auditing import audited
 from api.deps import Administrator, Held, IdempotencyKey, actor, anonymous, parsed_id, requires
 from api.envelope import rendered, reply, stamp, written
@@ -82,7 +83,7 @@ async def single(request: Request, product_id: str, principal: Reader, held: Hel
     return reply(request, answer)
 
 
-@router.post(WHERE, status_code=201, responses={201: PRODUCT}, openapi_extra=taking(CREATE_REQUEST))
+@router.post(WHERE, status_code=201, responses={201: PRODUCT, **also(409)}, openapi_extra=taking(CREATE_REQUEST))
 async def create(
     request: Request, asked: ProductCreate, principal: Administrator, held: Held, key: IdempotencyKey
 ) -> Response:
@@ -109,7 +110,7 @@ async def create(
     return reply(request, answer, 201, headers=_location(answer))
 
 
-@router.patch(f"{WHERE}/{{product_id}}", responses={200: PRODUCT}, openapi_extra=taking(CHANGE_REQUEST))
+@router.patch(f"{WHERE}/{{product_id}}", responses={200: PRODUCT, **also(409)}, openapi_extra=taking(CHANGE_REQUEST))
 async def change(
     request: Request, product_id: str, asked: ProductChange, principal: Administrator, held: Held
 ) -> Response:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.answers import also
 from api.auditing import audited
 from api.deps import Administrator, Held, IdempotencyKey, actor, parsed_id
 from api.envelope import reply, stamp
@@ -41,7 +42,7 @@ async def accounts(request: Request, principal: Administrator, held: Held) -> Re
     return reply(request, {"providers": [shown(row) | {"servers": count} for row, count in found]})
 
 
-@router.post("", status_code=201, responses={201: ACCOUNT_CREATED}, openapi_extra=taking(ACCOUNT_REQUEST))
+@router.post("", status_code=201, responses={201: ACCOUNT_CREATED, **also(409)}, openapi_extra=taking(ACCOUNT_REQUEST))
 async def create(
     request: Request, asked: AccountCreate, principal: Administrator, held: Held, key: IdempotencyKey
 ) -> Response:
@@ -67,7 +68,7 @@ async def create(
     return reply(request, answer, 201, headers=_location(answer))
 
 
-@router.put("/{provider_id}", responses={200: ACCOUNT_CREATED}, openapi_extra=taking(ACCOUNT_CHANGE))
+@router.put("/{provider_id}", responses={200: ACCOUNT_CREATED, **also(409)}, openapi_extra=taking(ACCOUNT_CHANGE))
 async def change(
     request: Request, provider_id: str, asked: AccountChange, principal: Administrator, held: Held
 ) -> Response:
@@ -96,7 +97,7 @@ async def change(
     return reply(request, answer)
 
 
-@router.delete("/{provider_id}", responses={200: ACCOUNT_REMOVED})
+@router.delete("/{provider_id}", responses={200: ACCOUNT_REMOVED, **also(409)})
 async def remove(request: Request, provider_id: str, principal: Administrator, held: Held) -> Response:
     """409 while servers live there: without the account nobody could delete them."""
     ref = _id(provider_id)
@@ -117,7 +118,7 @@ async def remove(request: Request, provider_id: str, principal: Administrator, h
     return reply(request, {"message": "Provider deleted successfully"})
 
 
-@router.post("/{provider_id}/validate")
+@router.post("/{provider_id}/validate", responses=also(409, 502))
 async def validate(request: Request, provider_id: str, principal: Administrator, held: Held) -> Response:
     """Whether the cloud accepts the credentials, asked now."""
     ref = _id(provider_id)

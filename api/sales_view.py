@@ -3,12 +3,14 @@ times in RFC 3339. Pure."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from api.envelope import stamp
 from db.models_hosting import BackupJob, DnsZone, Domain, HostingAccount, MailAccount
 from db.models_jobs import Job
 from db.models_sales import Customer, Order, PaymentEvent, Refund, Subscription, Tenant
+from domain.sales import GRACE, KEPT_SUSPENDED, NON_PAYMENT, SubscriptionStatus
 
 Shown = dict[str, Any]
 
@@ -60,9 +62,26 @@ def subscription(row: Subscription, brand: Tenant) -> Shown:
         "suspended_for": row.suspended_for,
         "activated_at": stamp(row.activated_at),
         "ended_at": stamp(row.ended_at),
+        "next": _next(row),
         "created_at": stamp(row.created_at),
         "updated_at": stamp(row.updated_at),
     }
+
+
+def _next(row: Subscription) -> Shown | None:
+    """What comes by itself if nobody does anything, and when: renew, suspend or terminate."""
+    found: tuple[str, datetime | None] = ("", None)
+    if row.cancel_at_period_end:
+        found = ("terminate", row.current_period_end)
+    elif row.status == SubscriptionStatus.ACTIVE:
+        found = ("renew", row.current_period_end)
+    elif row.status == SubscriptionStatus.PAST_DUE and row.past_due_since is not None:
+        found = ("suspend", row.past_due_since + GRACE)
+    elif row.status == SubscriptionStatus.SUSPENDED and row.suspended_for == NON_PAYMENT and row.past_due_since:
+        found = ("terminate", row.suspended_at + KEPT_SUSPENDED if row.suspended_at else None)
+    what, at = found
+    living = row.status not in (SubscriptionStatus.INACTIVE, SubscriptionStatus.TERMINATED)
+    return {"what": what, "at": stamp(at)} if living and at is not None else None
 
 
 def job(row: Job) -> Shown:

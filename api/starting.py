@@ -9,8 +9,11 @@ import asyncio
 import contextlib
 import logging
 import uuid
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 from temporalio.client import Client, RPCTimeoutOrCancelledError, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -20,7 +23,8 @@ from api.services import Services
 from api.temporal_link import CALL_SECONDS, answered
 from db.models import VpsInstance
 from db.models_clouds import ServerAction, ServiceProvider
-from db.queries import jobs, mails, orders
+from db.models_hosting import DnsZone
+from db.queries import jobs, mails, orders, zone_changes
 from db.queries.ordering import mark_started
 from db.queries.servers import action_started, call_of
 from domain.accounts import AccountCall, AccountChecked
@@ -52,7 +56,10 @@ from domain.starting import (
     provisioning_start,
     set_up_start,
     termination_start,
+    zone_look_start,
+    zone_start,
 )
+from domain.zones import ZoneCall, ZoneSeen
 
 log = logging.getLogger("slipway.api")
 
@@ -68,6 +75,8 @@ SEND_MAIL = "SendMail"
 FULFILMENT = "Fulfilment"
 SUBSCRIPTION_CHANGE = "SubscriptionChange"
 SET_UP_SERVER = "SetUpServer"
+CHANGE_ZONE = "ChangeZone"
+LOOK_AT_ZONE = "LookAtZone"
 
 # A plan asks the cloud for prices; its answer is waited for that long.
 PLAN_SECONDS = 20
@@ -86,16 +95,24 @@ async def start_provisioning(client: Client, order: ProvisionOrder) -> None:
         log.info("run exists already", extra={"deployment_id": order.deployment_id})
 
 
+@contextlib.asynccontextmanager
+async def _or_by_the_sweep(services: Services, what: str, **about: str) -> AsyncIterator[None]:
+    """Around a start whose answer is out already: what fails is counted, and done by the sweep of unstarted rows."""
+    try:
+        yield
+    except (ApiError, DBAPIError, PoolExhausted, OSError) as error:
+        services.metrics.starts_failed.inc()
+        reason = error.message if isinstance(error, ApiError) else type(error).__name__
+        log.warning("%s not started yet", what, extra={**about, "reason": reason})
+
+
 async def start_ordered(services: Services, order: ProvisionOrder) -> None:
     """Right behind the 202: start the run and note it. What fails here, the sweep of unstarted rows does."""
-    try:
+    async with _or_by_the_sweep(services, "run", deployment_id=order.deployment_id):
         async with answered():
             await start_provisioning(await services.temporal.client(), order)
         async with services.db.begin() as session:
             await mark_started(session, uuid.UUID(order.deployment_id))
-    except ApiError as error:
-        services.metrics.starts_failed.inc()
-        log.warning("run not started yet", extra={"deployment_id": order.deployment_id, "reason": error.message})
 
 
 async def start_termination(services: Services, order: TerminationOrder) -> None:
@@ -130,72 +147,57 @@ async def plan(services: Services, order: PlanOrder) -> Plan:
 async def start_action(services: Services, action: ServerAction, server: VpsInstance) -> None:
     """Start what a committed row asks of a server. What fails here, the sweep of unstarted rows does."""
     call = call_of(action, server.provider_type, server.provider_id)
-    try:
+    async with _or_by_the_sweep(services, "action", action_id=call.action_id):
         async with answered(provider=call.provider):
             client = await services.temporal.client()
             with contextlib.suppress(WorkflowAlreadyStartedError):
                 await client.start_workflow(SERVER_ACTIONS, call, **action_start(call))
         async with services.db.begin() as session:
             await action_started(session, action.id)
-    except ApiError as error:
-        services.metrics.starts_failed.inc()
-        log.warning("action not started yet", extra={"action_id": call.action_id, "reason": error.message})
 
 
 async def start_mail(services: Services, call: MailCall) -> None:
     """Start the sending of a committed row. What fails here, the sweep of unstarted rows does."""
-    try:
+    async with _or_by_the_sweep(services, "mail", mail_id=call.mail_id):
         async with answered():
             client = await services.temporal.client()
             with contextlib.suppress(WorkflowAlreadyStartedError):
                 await client.start_workflow(SEND_MAIL, call, **mail_start(call))
         async with services.db.begin() as session:
             await mails.started(session, uuid.UUID(call.mail_id))
-    except ApiError as error:
-        services.metrics.starts_failed.inc()
-        log.warning("mail not started yet", extra={"mail_id": call.mail_id, "reason": error.message})
 
 
 async def start_fulfilment(services: Services, order: FulfilmentOrder) -> None:
     """Start the delivery of a committed order. What fails here, the sweep of unstarted rows does."""
-    try:
+    async with _or_by_the_sweep(services, "order", order_id=order.order_id):
         async with answered():
             client = await services.temporal.client()
             with contextlib.suppress(WorkflowAlreadyStartedError):
                 await client.start_workflow(FULFILMENT, order, **fulfilment_start(order))
         async with services.db.begin() as session:
             await orders.mark_started(session, order)
-    except ApiError as error:
-        services.metrics.starts_failed.inc()
-        log.warning("order not started yet", extra={"order_id": order.order_id, "reason": error.message})
 
 
 async def start_change(services: Services, change: ChangeOrder) -> None:
     """Start what a committed row asks of a subscription. What fails here, the sweep of unstarted rows does."""
-    try:
+    async with _or_by_the_sweep(services, "change", job_id=change.job_id):
         async with answered():
             client = await services.temporal.client()
             with contextlib.suppress(WorkflowAlreadyStartedError):
                 await client.start_workflow(SUBSCRIPTION_CHANGE, change, **change_start(change))
         async with services.db.begin() as session:
             await jobs.started(session, uuid.UUID(change.job_id))
-    except ApiError as error:
-        services.metrics.starts_failed.inc()
-        log.warning("change not started yet", extra={"job_id": change.job_id, "reason": error.message})
 
 
 async def start_set_up(services: Services, order: SetUpServerOrder) -> None:
     """Start the set-up of a committed job. What fails here, the sweep of unstarted rows does."""
-    try:
+    async with _or_by_the_sweep(services, "set-up", job_id=order.job_id):
         async with answered():
             client = await services.temporal.client()
             with contextlib.suppress(WorkflowAlreadyStartedError):
                 await client.start_workflow(SET_UP_SERVER, order, **set_up_start(order))
         async with services.db.begin() as session:
             await jobs.started(session, uuid.UUID(order.job_id))
-    except ApiError as error:
-        services.metrics.starts_failed.inc()
-        log.warning("set-up not started yet", extra={"job_id": order.job_id, "reason": error.message})
 
 
 async def retry_set_up(services: Services, job_id: uuid.UUID, asked: RetryRequest) -> None:
@@ -214,6 +216,30 @@ async def cancel_set_up(services: Services, job_id: uuid.UUID) -> None:
     async with answered():
         run = (await services.temporal.client()).get_workflow_handle(change_workflow_id(str(job_id)))
         await run.cancel(rpc_timeout=RPC_TIMEOUT)
+
+
+async def start_zone_change(services: Services, zone: DnsZone, upto: int) -> None:
+    """Tell the zone's run of committed changes, the last one's number being `upto`. What fails here, the sweep does."""
+    call = ZoneCall(zone_id=str(zone.id), zone_name=zone.zone_name)
+    try:
+        async with answered():
+            client = await services.temporal.client()
+            with contextlib.suppress(WorkflowAlreadyStartedError):
+                await client.start_workflow(CHANGE_ZONE, call, **zone_start(call))
+        async with services.db.begin() as session:
+            await zone_changes.started(session, zone.id, upto)
+    except ApiError as error:
+        services.metrics.starts_failed.inc()
+        log.warning("zone change not started yet", extra={"zone_id": call.zone_id, "reason": error.message})
+
+
+async def look_at_zone(services: Services, call: ZoneCall) -> ZoneSeen:
+    """What the name servers hold now; whoever asks meanwhile gets the same answer."""
+    async with answered(seconds=LOOK_SECONDS, provider="dns"):
+        client = await services.temporal.client()
+        seen: ZoneSeen = await client.execute_workflow(
+            LOOK_AT_ZONE, call, result_type=ZoneSeen, **zone_look_start(call))  # fmt: skip
+        return seen
 
 
 async def look(services: Services, call: LookCall) -> Seen:

@@ -25,7 +25,9 @@ _WARNINGS = frozenset({StepState.PARKED, StepState.ESCALATED, StepState.UNDO_PAR
 
 
 @dataclass
-class _Track:
+class Track:
+    """Where one step stands, told by its events in order."""
+
     state: str = "pending"
     started_at: datetime | None = None
     ended_at: datetime | None = None
@@ -54,28 +56,34 @@ def steps_of(row: Row, events: Iterable[Row]) -> list[dict[str, object]]:
 
     `seconds` is there for steps that ended; a running one has `started_at`. `skipped`: it did not and will not happen.
     """
-    tracks: dict[str, _Track] = {}
-    terminating = False  # a rollback proves absence too, and is no termination
-    for event in events:
-        if event["kind"] == "step":
-            terminating = terminating or event["family"] == "termination"
-            tracks.setdefault(event["step"], _Track()).follow(event)
+    told = [event for event in events if event["kind"] == "step"]
+    tracks = tracks_of(told)
+    terminating = any(event["family"] == "termination" for event in told)  # a rollback proves absence too
     parked = {wait["step"] for wait in row["parked"]}
     phase = row["phase"]
     ending = phase in _TERMINATING or terminating
     bare = row["deployment_type"] == DeploymentType.SERVER
-    shown = _family("provisioning", SERVER if bare else PROVISIONING, tracks, parked,
+    shown = steps_in("provisioning", SERVER if bare else PROVISIONING, tracks, parked,
                     left=phase in _LEAVING or phase in _TERMINATING or phase == Phase.ACTIVE)  # fmt: skip
     if ending:
-        shown += _family(
+        shown += steps_in(
             "termination", SERVER_TERMINATION if bare else TERMINATION, tracks, parked, left=phase == Phase.TERMINATED
         )
     return shown
 
 
-def _family(
-    family: str, steps: tuple[Step, ...], tracks: dict[str, _Track], parked: set[str], *, left: bool
+def tracks_of(events: Iterable[Row]) -> dict[str, Track]:
+    """By step, in the order in which the steps were first told of. `events` are of steps alone."""
+    tracks: dict[str, Track] = {}
+    for event in events:
+        tracks.setdefault(event["step"], Track()).follow(event)
+    return tracks
+
+
+def steps_in(
+    family: str, steps: tuple[Step, ...], tracks: dict[str, Track], parked: set[str], *, left: bool
 ) -> list[dict[str, object]]:
+    """Each step of a table with its state. `left`: the run goes forward no more, so what was not done will not be."""
     states = {step.name: tracks[step.name].state if step.name in tracks else "pending" for step in steps}
     for step in reversed(steps):
         state = states[step.name]
@@ -83,10 +91,10 @@ def _family(
         unfinished = state == "pending" or (state in ("running", "parked") and step.name not in parked)
         if (state == "pending" and overtaken) or (left and unfinished):
             states[step.name] = "skipped"
-    return [_step(family, step, states[step.name], tracks.get(step.name, _Track())) for step in steps]
+    return [_step(family, step, states[step.name], tracks.get(step.name, Track())) for step in steps]
 
 
-def _step(family: str, step: Step, state: str, track: _Track) -> dict[str, object]:
+def _step(family: str, step: Step, state: str, track: Track) -> dict[str, object]:
     seconds = None
     if track.started_at and track.ended_at:
         seconds = round((track.ended_at - track.started_at).total_seconds(), 1)

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import sales_view
+from api.answers import also
 from api.auditing import audited
 from api.deps import Administrator, Held, actor, parsed_id
 from api.envelope import reply
@@ -38,7 +39,7 @@ async def tenants(
     return reply(request, {"tenants": shown, "pagination": pagination(page, limit, total)})
 
 
-@router.post("", status_code=201, responses={201: TENANT}, openapi_extra=taking(TENANT_REQUEST))
+@router.post("", status_code=201, responses={201: TENANT, **also(409)}, openapi_extra=taking(TENANT_REQUEST))
 async def create(request: Request, asked: TenantCreate, principal: Administrator, held: Held) -> Response:
     """The slug is what orders name it by, for ever."""
     async with held.db.begin() as session:

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.answers import also
 from api.auditing import audited
 from api.deps import Administrator, Held, actor, parsed_id
 from api.envelope import reply, stamp
@@ -88,7 +89,7 @@ async def user(request: Request, user_id: str, principal: Administrator, held: H
     return reply(request, {"user": shown(found)})
 
 
-@router.post("", status_code=201, responses={201: CREATED}, openapi_extra=taking(CREATE_REQUEST))
+@router.post("", status_code=201, responses={201: CREATED, **also(409)}, openapi_extra=taking(CREATE_REQUEST))
 async def create(request: Request, asked: UserCreate, principal: Administrator, held: Held) -> Response:
     """The password is the first one only: it opens nothing but the way to change it."""
     organization = parsed_id(asked.organization_id) if asked.organization_id is not None else None
@@ -112,7 +113,7 @@ async def create(request: Request, asked: UserCreate, principal: Administrator, 
     return reply(request, answer, 201, headers={"Location": f"/api/users/{made.id}"})
 
 
-@router.put("/{user_id}")
+@router.put("/{user_id}", responses=also(409))
 async def change(request: Request, user_id: str, asked: UserChange, principal: Administrator, held: Held) -> Response:
     """What is missing stays as it is."""
     said: dict[str, object] = {"fields": sorted(asked.model_fields_set)}
@@ -125,7 +126,7 @@ async def change(request: Request, user_id: str, asked: UserChange, principal: A
     return reply(request, {"message": "User updated", "user": shown(found)})
 
 
-@router.patch("/{user_id}/role")
+@router.patch("/{user_id}/role", responses=also(409))
 async def change_role(
     request: Request, user_id: str, asked: RoleChange, principal: Administrator, held: Held
 ) -> Response:
@@ -133,7 +134,7 @@ async def change_role(
     return reply(request, {"message": "Role changed", "user": shown(found)})
 
 
-@router.patch("/{user_id}/status")
+@router.patch("/{user_id}/status", responses=also(409))
 async def change_status(
     request: Request, user_id: str, asked: StatusChange, principal: Administrator, held: Held
 ) -> Response:
@@ -142,7 +143,7 @@ async def change_status(
     return reply(request, {"message": f"User is {asked.status}", "user": shown(found)})
 
 
-@router.delete("/{user_id}")
+@router.delete("/{user_id}", responses=also(409))
 async def remove(request: Request, user_id: str, principal: Administrator, held: Held) -> Response:
     """For good; what the person did stays in the audit log."""
     async with held.db.begin() as session:
@@ -155,7 +156,7 @@ async def remove(request: Request, user_id: str, principal: Administrator, held:
     return reply(request, {"message": "User deleted"})
 
 
-@router.post("/bulk", responses={200: BULK}, openapi_extra=taking(BULK_REQUEST))
+@router.post("/bulk", responses={200: BULK, **also(409)}, openapi_extra=taking(BULK_REQUEST))
 async def bulk(request: Request, asked: Bulk, principal: Administrator, held: Held) -> Response:
     """One after the other, each by itself: what is refused for one changes nothing for the others."""
     if (asked.role is not None) != (asked.action is BulkAction.ROLE):

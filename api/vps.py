@@ -17,6 +17,7 @@ from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.answers import also
 from api.auditing import audited
 from api.deps import OPERATORS, STAFF, Held, IdempotencyKey, Member, actor, parsed_id
 from api.envelope import reply
@@ -74,7 +75,7 @@ async def _server(held: Services, principal: Principal, ref: str) -> Owned:
 # ---- ordering
 
 
-@router.post("", status_code=202, responses={202: CREATED}, openapi_extra=ORDER)
+@router.post("", status_code=202, responses={202: CREATED, **also(404, 409)}, openapi_extra=ORDER)
 async def create_server(
     request: Request, asked: CreateServer, principal: Member, held: Held, key: IdempotencyKey
 ) -> Response:
@@ -245,7 +246,7 @@ def _worth_a_look(found: Owned) -> bool:
 # ---- acting
 
 
-@router.post("/{vps_id}/action", status_code=202, responses={202: BEGUN}, openapi_extra=REBOOT)
+@router.post("/{vps_id}/action", status_code=202, responses={202: BEGUN, **also(404, 409)}, openapi_extra=REBOOT)
 async def act(request: Request, vps_id: str, principal: Member, held: Held, asked: AskAction) -> Response:
     """R015–R021. `boot` is another word for power_on; power_cycle is DigitalOcean's alone."""
     found = await _server(held, principal, vps_id)
@@ -260,7 +261,7 @@ async def act(request: Request, vps_id: str, principal: Member, held: Held, aske
     return reply(request, {"message": f"Action {asked.action} initiated successfully"}, 202)
 
 
-@router.delete("/{vps_id}", status_code=202, responses={202: DELETED})
+@router.delete("/{vps_id}", status_code=202, responses={202: DELETED, **also(409)})
 async def delete_server(request: Request, vps_id: str, principal: Member, held: Held) -> Response:
     return await act(request, vps_id, principal, held, AskAction(action=DELETE))
 

@@ -31,6 +31,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 # Tables refer to each other across files: whoever has one of them must have all.
 from db import models_certificates as models_certificates
 from db import models_clouds as models_clouds
+from db import models_dns as models_dns
 from db import models_hosting as models_hosting
 from db import models_inventory as models_inventory
 from db import models_jobs as models_jobs
@@ -221,6 +222,7 @@ class Deployment(Base):
     price_cents_month: Mapped[int | None] = mapped_column(Integer)
     currency: Mapped[str] = mapped_column(String(3), default="EUR")
     run_id: Mapped[str | None] = mapped_column(String(100))  # newest Temporal run that wrote this row
+    task: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))  # newest task of that run
     seq: Mapped[int] = mapped_column(BigInteger, default=0)  # newest journal seq of that run
     position: Mapped[int] = mapped_column(BigInteger, default=0)  # newest place in the event stream
     requested_by: Mapped[str] = mapped_column(String(200), default="")
@@ -272,6 +274,7 @@ class DeploymentEvent(Base):
     family: Mapped[str] = mapped_column(String(20), default="provisioning")
     run_id: Mapped[str] = mapped_column(String(100))
     seq: Mapped[int | None] = mapped_column(BigInteger)  # step events
+    task: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))  # step events: who noted it
     activity_id: Mapped[str | None] = mapped_column(String(200))  # log lines
     attempt: Mapped[int | None] = mapped_column(Integer)
     line_no: Mapped[int | None] = mapped_column(Integer)

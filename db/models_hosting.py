@@ -79,6 +79,7 @@ class DnsZone(Base):
     kind: Mapped[str] = mapped_column(String(20), default="Native", server_default="Native")
     status: Mapped[str] = mapped_column(String(20), default="PENDING", server_default="PENDING")
     serial: Mapped[int | None] = mapped_column(BigInteger)
+    last_export: Mapped[str | None] = mapped_column(Text)  # the zone file, kept when the zone is taken away
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
 
@@ -170,6 +171,9 @@ class BackupJob(Base):
     subscription_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("subscriptions.id"), index=True)
     hosting_account_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("hosting_accounts.id"))
     mail_account_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("mail_accounts.id"))
+    dns_zone_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("dns_zones.id"))
+    job_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("jobs.id"), index=True)  # the run that made it
+    content: Mapped[str | None] = mapped_column(Text)  # of a zone, whose text is small; archives lie on servers
     status: Mapped[str] = mapped_column(String(20), default="PENDING", server_default="PENDING")
     reason: Mapped[str] = mapped_column(String(20))
     size_bytes: Mapped[int | None] = mapped_column(BigInteger)
@@ -184,4 +188,5 @@ class BackupJob(Base):
         CheckConstraint("reason in ('last','manual')", name="reason"),
         CheckConstraint("status <> 'SUCCESS' or (size_bytes is not null and sha256 is not null "
                         "and s3_key is not null)", name="whole"),
+        Index("ix_backup_jobs_over", "keep_until", postgresql_where=text("status = 'SUCCESS'")),
     )  # fmt: skip

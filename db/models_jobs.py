@@ -36,6 +36,7 @@ class Job(Base):
     parked: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, default=list, server_default=text("'[]'"))
     absence: Mapped[dict[str, Any] | None]
     run_id: Mapped[str | None] = mapped_column(String(100))
+    task: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
     seq: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
     position: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
     requested_by: Mapped[str] = mapped_column(String(200), default="", server_default="")
@@ -47,7 +48,8 @@ class Job(Base):
     __table_args__ = (
         CheckConstraint(
             "type in ('FULFIL_ORDER','PROVISION_DNS','PROVISION_HOSTING','PROVISION_MAIL','SUSPEND','RESUME',"
-            "'CHANGE_LIMITS','TERMINATE','REFUND','SET_UP_SERVER')", name="type"),
+            "'CHANGE_LIMITS','TERMINATE','REFUND','CANCEL','KEEP','DISCARD_BACKUPS','MAILBOX_PASSWORD','SFTP_KEYS',"
+            "'SFTP_PASSWORD','SET_UP_SERVER')", name="type"),
         CheckConstraint("status in ('PENDING','RUNNING','WAITING','SUCCESS','FAILED','CANCELLED')", name="status"),
         CheckConstraint("num_nonnulls(subscription_id, server_id) = 1", name="subject"),
         # One thing at a time is done to a subscription; the parts of an order are their parent's.
@@ -72,6 +74,7 @@ class JobEvent(Base):
     family: Mapped[str] = mapped_column(String(20))
     run_id: Mapped[str] = mapped_column(String(100))
     seq: Mapped[int | None] = mapped_column(BigInteger)
+    task: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
     activity_id: Mapped[str | None] = mapped_column(String(200))
     attempt: Mapped[int | None] = mapped_column(Integer)
     line_no: Mapped[int | None] = mapped_column(Integer)

@@ -104,7 +104,14 @@ class Subscription(Base):
         # What the sweep of lifecycles looks for: whose period is over, whose grace is over.
         Index("ix_subscriptions_due", "current_period_end", postgresql_where=text("status in ('ACTIVE','PAST_DUE')")),
         Index("ix_subscriptions_past_due", "past_due_since", postgresql_where=text("status = 'PAST_DUE'")),
-    )
+        Index("ix_subscriptions_cancelled", "current_period_end",
+              postgresql_where=text("cancel_at_period_end and status in ('ACTIVE','PAST_DUE','SUSPENDED')")),
+        Index("ix_subscriptions_unpaid", "suspended_at",
+              postgresql_where=text("status = 'SUSPENDED' and suspended_for = 'non-payment'")),
+        Index("ix_subscriptions_paid_again", "suspended_at",
+              postgresql_where=text("status = 'SUSPENDED' and suspended_for = 'non-payment' "
+                                    "and past_due_since is null")),
+    )  # fmt: skip
 
 
 class PaymentEvent(Base):
@@ -130,9 +137,10 @@ class PaymentEvent(Base):
         CheckConstraint("outcome in ('done','ignored','case')", name="outcome"),
         Index("ix_payment_events_cases", "received_at",
               postgresql_where=text("outcome = 'case' and settled_at is null")),
-        # All that was told of one payment, and of one subscription of the payment service.
+        # All that was told of one payment, of one subscription and of one customer of the payment service.
         Index("ix_payment_events_payment_intent", text("(facts ->> 'payment_intent')")),
         Index("ix_payment_events_subscription", text("(facts ->> 'subscription')")),
+        Index("ix_payment_events_customer", text("(facts ->> 'customer')")),
     )  # fmt: skip
 
 

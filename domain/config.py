@@ -23,6 +23,7 @@ class RunConfig(BaseModel, frozen=True):
     apt_source: str = ""  # lab only: one line for sources.list of new hosts
     dns_servers: tuple[str, ...] = ()  # authoritative servers as host:port; empty means: those the zone names
     dns_ttl: int = 60
+    dns_zone_kind: str = "Native"  # of a new zone, or "Primary"
     dns_nameservers: tuple[str, ...] = ()  # that a new zone names; empty means: those of the base domain's zone
     acme_email: str | None = None
     acme_profile: str = ""

@@ -94,7 +94,10 @@ def to_value(type_: str, content: str) -> str:
     if type_ in NAMES or type_ in NAME_LAST:
         lower = content.lower()
         return lower if lower == NOWHERE or lower.endswith(f" {NOWHERE}") else lower.removesuffix(".")
-    return content.lower() if type_ == "TLSA" else content
+    if type_ == "TLSA":
+        words = content.lower().split(maxsplit=3)
+        return " ".join([*words[:3], *("".join(word.split()) for word in words[3:])])
+    return content
 
 
 # ---- TXT

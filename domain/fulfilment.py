@@ -19,6 +19,7 @@ class FulfilmentInputs(BaseModel):
     web_server_id: str = ""  # empty: the active one with the most room
     mail_server_id: str = ""  # empty: the active one with the most room, or none where mailboxes are only recorded
     acme_profile: str = ""
+    price_id: str = ""  # of a change of limits: what the subscription costs from then on
     refund_reference: str = ""  # a refund that was made by hand: the payment service's id of it
 
 
@@ -46,7 +47,7 @@ class PartOrder(BaseModel):
 
 
 class ChangeOrder(BaseModel):
-    """Input of the workflow SubscriptionChange: suspend, resume, change limits, terminate, refund."""
+    """Input of the workflow SubscriptionChange: one story for each of domain/sales.py's CHANGES."""
 
     job_id: str
     job_type: str

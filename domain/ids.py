@@ -77,6 +77,15 @@ def mail_workflow_id(mail_id: str) -> str:
     return f"mail/{mail_id}"
 
 
+def zone_workflow_id(zone_id: str) -> str:
+    """Of a zone's changes: one run at a time, and in it one change after the other."""
+    return f"zone/{zone_id}"
+
+
+def zone_look_workflow_id(zone_id: str) -> str:
+    return f"zone-look/{zone_id}"
+
+
 def renewal_workflow_id(certificate_id: str) -> str:
     """One renewal of a certificate at a time."""
     return f"certificate/{certificate_id}/renew"

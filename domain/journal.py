@@ -52,11 +52,17 @@ class Subject(NamedTuple):
 
 
 class JournalBatch(BaseModel):
-    """Input of the local activity `record`: events in order, and the newest projection, applied if seq is newer."""
+    """Input of the local activity `record`: events in order, and the newest projection, applied if it is newer.
+
+    `task` is the workflow task that made it: the length of the run's history by then. Rows are written before Temporal
+    keeps what a task decided. A task that is given up is done again, later and perhaps otherwise, because something
+    came meanwhile; what the given-up one wrote under the same numbers never happened, and yields.
+    """
 
     deployment_id: str  # the subject's id; older histories know deployments alone
     kind: SubjectKind = SubjectKind.DEPLOYMENT
     run_id: str
     family: str
+    task: int = 0
     events: list[StepEvent]
     projection: Projection

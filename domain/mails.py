@@ -8,6 +8,13 @@ PASSWORD_RESET = "password-reset"  # noqa: S105 - the name of a template, and of
 SITE_LIVE = "site-live"  # with a link to choose a password
 SITE_LIVE_AGAIN = "site-live-again"  # to somebody who has one
 PASSWORD_CHANGED = "password-changed"  # noqa: S105 - the name of a template
+SITE_SUSPENDED = "site-suspended"
+SITE_RESUMED = "site-resumed"
+PLAN_CHANGED = "plan-changed"
+SUBSCRIPTION_CANCELLED = "subscription-cancelled"  # it ends with the paid period
+SUBSCRIPTION_KEPT = "subscription-kept"
+SUBSCRIPTION_ENDED = "subscription-ended"
+PAYMENT_DUE = "payment-due"
 
 
 class MailCall(BaseModel):

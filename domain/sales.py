@@ -69,12 +69,21 @@ class JobType(StrEnum):
     CHANGE_LIMITS = "CHANGE_LIMITS"
     TERMINATE = "TERMINATE"
     REFUND = "REFUND"
+    CANCEL = "CANCEL"  # at the end of the paid period
+    KEEP = "KEEP"  # the undo of CANCEL
+    DISCARD_BACKUPS = "DISCARD_BACKUPS"
+    MAILBOX_PASSWORD = "MAILBOX_PASSWORD"  # noqa: S105 - the name of a job
+    SFTP_KEYS = "SFTP_KEYS"
+    SFTP_PASSWORD = "SFTP_PASSWORD"  # noqa: S105 - the name of a job
     SET_UP_SERVER = "SET_UP_SERVER"
 
 
 PARTS = (JobType.PROVISION_DNS, JobType.PROVISION_HOSTING, JobType.PROVISION_MAIL)  # of every order (R238)
 # Of a subscription that stands; each is a run of the workflow SubscriptionChange.
-CHANGES = (JobType.SUSPEND, JobType.RESUME, JobType.CHANGE_LIMITS, JobType.TERMINATE, JobType.REFUND)
+CHANGES = (
+    JobType.SUSPEND, JobType.RESUME, JobType.CHANGE_LIMITS, JobType.TERMINATE, JobType.REFUND, JobType.CANCEL,
+    JobType.KEEP, JobType.DISCARD_BACKUPS, JobType.MAILBOX_PASSWORD, JobType.SFTP_KEYS, JobType.SFTP_PASSWORD,
+)  # fmt: skip
 
 
 class JobStatus(StrEnum):
@@ -99,6 +108,8 @@ class EventOutcome(StrEnum):
     IGNORED = "ignored"
     CASE = "case"  # money, and no order could be made for it: an operator must look
 
+
+NON_PAYMENT = "non-payment"  # why a subscription is suspended that a payment resumes
 
 GRACE = timedelta(days=7)  # from the failed payment to the suspension
 KEPT_SUSPENDED = timedelta(days=30)  # from the suspension to the end

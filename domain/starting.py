@@ -22,6 +22,7 @@ from domain.sales import JobStatus
 from domain.servers import ActionCall, LookCall
 from domain.statuses import Attention, DeploymentStatus, Phase
 from domain.visibility import HOSTING, at_start
+from domain.zones import ZoneCall
 
 RPC_TIMEOUT = timedelta(seconds=5)
 LOOK_TIMEOUT = timedelta(seconds=20)
@@ -119,6 +120,32 @@ def set_up_start(order: SetUpServerOrder) -> dict[str, Any]:
         "search_attributes": at_start(JobStatus.RUNNING, Attention.NONE, order.label, HOSTING),
         "static_summary": f"Set-up of the {order.type} server {order.label}",
         "rpc_timeout": RPC_TIMEOUT,
+    }
+
+
+def zone_start(call: ZoneCall) -> dict[str, Any]:
+    """Keyword arguments of Client.start_workflow("ChangeZone", call, …). A run that is under way is told by the signal
+    that there is more to do, also where it was about to end."""
+    return {
+        "id": ids.zone_workflow_id(call.zone_id),
+        "task_queue": ids.RUNS_QUEUE,
+        "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+        "start_signal": "asked",
+        "static_summary": f"Changes of the zone {call.zone_name}",
+        "rpc_timeout": RPC_TIMEOUT,
+    }
+
+
+def zone_look_start(call: ZoneCall) -> dict[str, Any]:
+    """Keyword arguments of Client.execute_workflow("LookAtZone", call, …)."""
+    return {
+        "id": ids.zone_look_workflow_id(call.zone_id),
+        "task_queue": ids.RUNS_QUEUE,
+        "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+        "execution_timeout": LOOK_TIMEOUT,
+        "static_summary": f"A look at the zone {call.zone_name}",
     }
 
 

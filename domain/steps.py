@@ -5,6 +5,7 @@ One table, read by the workflows (messages, summaries), the API (dry run, retry 
 
 from __future__ import annotations
 
+from domain.change_steps import CHANGES
 from domain.fulfilment_steps import FULFILMENT, PARTS, TAKING_BACK
 from domain.house_steps import HOUSE_SERVER
 from domain.statuses import DeploymentType
@@ -44,7 +45,8 @@ TERMINATION: tuple[Step, ...] = (
 )
 
 BY_NAME: dict[str, Step] = {
-    step.name: step for step in (*PROVISIONING, *TERMINATION, *FULFILMENT, *PARTS, *TAKING_BACK, *HOUSE_SERVER)
+    step.name: step
+    for step in (*PROVISIONING, *TERMINATION, *FULFILMENT, *PARTS, *TAKING_BACK, *CHANGES, *HOUSE_SERVER)
 }
 
 # A bare server ends where an application would begin.

@@ -15,6 +15,13 @@ WORKFLOWS = Path(__file__).parent.parent / "workflows"
 _SAME_MOMENT = "holds within the same activation: it waits for our own tasks, for nothing outside"
 _ROWS = "ends with a local activity, and rows have no deadline: PostgreSQL being away delays a run and never fails it"
 _BRANCH = "a branch of the run; every wait in it has its own deadline"
+_CHILD = (
+    "workflow.execute_child_workflow(CHILDREN[job_type], part, id=ids.part_workflow_id(self.order.payment_intent, "
+    "job_type), cancellation_type=ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED, "
+    "parent_close_policy=ParentClosePolicy.REQUEST_CANCEL, "
+    "id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY, search_attributes=at_start(JobStatus.RUNNING, "
+    "Attention.NONE, self.order.label, HOSTING), static_summary=f'{self.order.label}: {job_type}')"
+)
 ALLOWED: dict[tuple[str, str, str], str] = {
     ("_journal.py", "Journal.written", "workflow.wait_condition(self._passed)"): _SAME_MOMENT,
     ("_journal.py", "Journal.written", "asyncio.shield(self._writer)"): _ROWS,
@@ -28,7 +35,11 @@ ALLOWED: dict[tuple[str, str, str], str] = {
     ("_steps.py", "OperatedRun.step", "await do()"): "a step's own work: activities by the table of options",
     ("_steps.py", "OperatedRun.together", "workflow.as_completed(tasks)"): _BRANCH,
     ("_steps.py", "OperatedRun.together", "await finished"): _BRANCH,
-    ("_steps.py", "_settled", "await task"): _BRANCH,
+    ("_job_run.py", "JobRun._deliver", "await tell()"): "the story itself: every wait in it has its own deadline",
+    ("fulfilment.py", "Fulfilment._child", _CHILD): "a run of its own: every wait in it has its own deadline",
+    ("_cancelling.py", "settled", "await task"): _BRANCH,
+    ("_cancelling.py", "uninterrupted", "asyncio.shield(task)"): "a way back, or an end; its waits have their own",
+    ("_steps.py", "OperatedRun.call_back", "await ask()"): _ROWS,
 }
 
 

@@ -47,6 +47,7 @@ def run_config(settings: Settings) -> RunConfig:
         apt_source=settings.host_apt_source,
         dns_servers=tuple(settings.dns_servers),
         dns_ttl=settings.dns_ttl,
+        dns_zone_kind=settings.dns_zone_kind,
         dns_nameservers=tuple(settings.dns_nameservers),
         acme_email=settings.letsencrypt_email,
         acme_profile=settings.acme_profile,

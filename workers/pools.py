@@ -12,29 +12,40 @@ from datetime import timedelta
 from typing import Any
 
 from activities._context import Deps
+from activities.access import AccessActivities
 from activities.accounts import AccountActivities
+from activities.billing import BillingActivities
 from activities.certificate_sweep import CertificateSweepActivities
 from activities.certificates import CertificateActivities
+from activities.change_records import ChangeActivities
 from activities.deliveries import DeliveryActivities
+from activities.discards import DiscardActivities
 from activities.health import HealthActivities
 from activities.hosting import HostingActivities
 from activities.hosts import HostActivities
 from activities.house_records import HouseRecordActivities
 from activities.house_servers import HouseServerActivities
 from activities.inventory import InventoryActivities
+from activities.last_backups import LastBackupActivities
+from activities.lifecycle_sweeps import LifecycleActivities
+from activities.limits import LimitActivities
 from activities.mailboxes import MailboxActivities
 from activities.mails import MailActivities
 from activities.names import NameActivities
 from activities.offers import OfferActivities
 from activities.records import RecordActivities
 from activities.refunds import RefundActivities
+from activities.removals import RemovalActivities
 from activities.renewal_records import RenewalRecordActivities
 from activities.renewals import RenewalActivities
 from activities.server_actions import ServerActionActivities
 from activities.servers import ServerActivities
 from activities.site_certificates import SiteCertificateActivities
 from activities.site_checks import SiteCheckActivities
+from activities.suspensions import SuspensionActivities
 from activities.sweeps import SweepActivities
+from activities.zone_changes import ZoneChangeActivities
+from activities.zone_records import ZoneRecordActivities
 from activities.zones import ZoneActivities
 from domain import ids
 from domain.servers import SERVED
@@ -48,13 +59,15 @@ from workflows.planning import Planning
 from workflows.provisioning import Provisioning
 from workflows.renewals import RenewCertificate
 from workflows.server_actions import LookAtServer, ServerActions
-from workflows.sweeps import CertificateSweep, InventorySweep, StartSweep
+from workflows.subscription_changes import SubscriptionChange
+from workflows.sweeps import CertificateSweep, InventorySweep, LifecycleSweep, StartSweep
 from workflows.termination import Termination
+from workflows.zones import ChangeZone, LookAtZone
 
 WORKFLOWS: tuple[type, ...] = (
     Provisioning, Termination, Planning, ServerActions, LookAtServer, ReadOffers, AccountCheck, StartSweep,
     InventorySweep, SendMail, SetUpServer, Fulfilment, ProvisionDns, ProvisionHosting, ProvisionMail,
-    CertificateSweep, RenewCertificate,
+    SubscriptionChange, LifecycleSweep, ChangeZone, LookAtZone, CertificateSweep, RenewCertificate,
 )  # fmt: skip
 
 
@@ -71,19 +84,27 @@ class Pool:
 def _runs(deps: Deps) -> list[Callable[..., Any]]:
     records, sweeps, house = RecordActivities(deps), SweepActivities(deps), HouseRecordActivities(deps)
     return [records.record, records.reserve, records.move, records.preview,
-            records.activate, records.release, records.end_action, records.end_mail,
+            records.activate, records.call_back, records.release, records.end_action, records.end_mail,
             house.activate_house_server, house.stand_down_house_server, sweeps.start_unstarted,
-            *_deliveries(deps), *_renewal_rows(deps)]  # fmt: skip
-
-
-def _deliveries(deps: Deps) -> list[Callable[..., Any]]:
-    rows = DeliveryActivities(deps)
-    return [rows.claim_names, rows.release_names, rows.hand_over_order, rows.open_refund]
+            *_zone_rows(deps), *_deliveries(deps), *_renewal_rows(deps)]  # fmt: skip
 
 
 def _renewal_rows(deps: Deps) -> list[Callable[..., Any]]:
     rows = RenewalRecordActivities(deps)
     return [rows.begin_renewal, rows.end_renewal, CertificateSweepActivities(deps).start_renewals]
+
+
+def _zone_rows(deps: Deps) -> list[Callable[..., Any]]:
+    rows = ZoneRecordActivities(deps)
+    return [rows.next_change, rows.fail_change]
+
+
+def _deliveries(deps: Deps) -> list[Callable[..., Any]]:
+    rows, changes = DeliveryActivities(deps), ChangeActivities(deps)
+    return [rows.claim_names, rows.release_names, rows.hand_over_order, rows.call_back_order, rows.open_refund,
+            changes.call_back_change, changes.record_suspension, changes.record_resumption, changes.record_limits,
+            changes.record_cancellation, changes.record_keeping, changes.abandon_backups, changes.end_subscription,
+            changes.forget_access, LifecycleActivities(deps).sweep_lifecycles]  # fmt: skip
 
 
 def _cloud(deps: Deps) -> list[Callable[..., Any]]:
@@ -105,8 +126,18 @@ def _house(deps: Deps) -> list[Callable[..., Any]]:
     hosting, mailboxes = HostingActivities(deps), MailboxActivities(deps)
     return [hosting.create_account, hosting.create_site, hosting.make_site_csr, hosting.configure_site_tls,
             hosting.remove_account, hosting.prove_account_absent, mailboxes.create_mailbox, mailboxes.remove_mailbox,
-            mailboxes.prove_mailbox_absent, RenewalActivities(deps).make_renewal_csr,
+            mailboxes.prove_mailbox_absent, *_changes(deps), RenewalActivities(deps).make_renewal_csr,
             RenewalActivities(deps).install_renewal]  # fmt: skip
+
+
+def _changes(deps: Deps) -> list[Callable[..., Any]]:
+    suspensions, limits, copies = SuspensionActivities(deps), LimitActivities(deps), LastBackupActivities(deps)
+    removals, access = RemovalActivities(deps), AccessActivities(deps)
+    return [suspensions.suspend_site, suspensions.suspend_mail, suspensions.resume_site, suspensions.resume_mail,
+            suspensions.reopen_site, suspensions.reopen_mail, limits.check_limits, limits.change_disk,
+            limits.restore_disk, limits.change_mailbox_size, limits.restore_mailbox_size, copies.back_up_site,
+            copies.back_up_mail, removals.end_account, removals.end_mailbox, access.set_mailbox_password,
+            access.set_sftp_keys, access.set_sftp_password, DiscardActivities(deps).discard_backups]  # fmt: skip
 
 
 def _edge(deps: Deps) -> list[Callable[..., Any]]:
@@ -117,10 +148,12 @@ def _edge(deps: Deps) -> list[Callable[..., Any]]:
 
 
 def _sites(deps: Deps) -> list[Callable[..., Any]]:
-    zones = ZoneActivities(deps)
-    return [zones.publish_zone, zones.publish_records, zones.withdraw_zone, zones.prove_zone_absent,
+    zones, changes, billing = ZoneActivities(deps), ZoneChangeActivities(deps), BillingActivities(deps)
+    return [changes.change_zone, changes.look_at_zone,
+            zones.publish_zone, zones.publish_records, zones.withdraw_zone, zones.prove_zone_absent,
             SiteCertificateActivities(deps).issue_site_certificate, SiteCheckActivities(deps).check_site,
-            RefundActivities(deps).send_refund, RenewalActivities(deps).issue_renewal,
+            RefundActivities(deps).send_refund, billing.stop_renewal, billing.go_on_renewing, billing.end_billing,
+            LastBackupActivities(deps).export_zone, RenewalActivities(deps).issue_renewal,
             RenewalActivities(deps).verify_renewal, CertificateSweepActivities(deps).poll_windows]  # fmt: skip
 
 

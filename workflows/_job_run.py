@@ -13,8 +13,9 @@ from domain.sales import JobStatus
 from domain.statuses import Phase, StepState
 from domain.step import Step
 from domain.visibility import HOSTING
+from workflows._cancelling import RollbackRequested, uninterrupted
 from workflows._journal import Journal
-from workflows._steps import OperatedRun, RollbackRequested
+from workflows._steps import OperatedRun
 
 
 class JobRun(OperatedRun[FulfilmentInputs]):
@@ -30,7 +31,10 @@ class JobRun(OperatedRun[FulfilmentInputs]):
         self.journal = Journal(subject, family, steps, JobStatus.RUNNING)
 
     async def _deliver(self, tell: Callable[[], Awaitable[str]]) -> str:
-        """Tell the story; on an operator's decision or a cancellation take everything back. Returns what it says."""
+        """Tell the story; on an operator's decision or a cancellation take everything back. Returns what it says.
+
+        A decision that comes after the hand-over is too late: then it ends as if there had been none.
+        """
         try:
             said = await tell()
         except BaseException as error:
@@ -38,14 +42,21 @@ class JobRun(OperatedRun[FulfilmentInputs]):
             if not isinstance(error, RollbackRequested) and not is_cancelled_exception(error):
                 raise
             cancelled = is_cancelled_exception(error)
-            await self._take_back(cancelled)
+            handed_over = await self.taking_back(self._take_back(cancelled))
+            if handed_over is not None:
+                return handed_over
             if cancelled:
                 raise
             raise ApplicationError("rolled back", type="RolledBack", non_retryable=True) from None
-        await self._end(JobStatus.SUCCESS, Phase.DONE, said)
+        await uninterrupted(self._end(JobStatus.SUCCESS, Phase.DONE, said))
         return said
 
-    async def _take_back(self, cancelled: bool) -> None:
+    async def _take_back(self, cancelled: bool) -> str | None:
+        """Undo everything; or say what was handed over before that."""
+        said = await self._handed_over()
+        if said is not None:
+            await self._end(JobStatus.SUCCESS, Phase.DONE, said)
+            return said
         why = "cancelled" if cancelled else (self._rollback.reason if self._rollback else "") or "decided"
         await self.roll_back(why)
         report = AbsenceReport(proofs=await self._prove_absence())
@@ -53,6 +64,11 @@ class JobRun(OperatedRun[FulfilmentInputs]):
         await self._after_taking_back(why)
         await self._end(*((JobStatus.CANCELLED, Phase.CANCELLED) if cancelled else
                           (JobStatus.FAILED, Phase.ROLLED_BACK)), f"Everything was taken back ({why})")  # fmt: skip
+        return None
+
+    async def _handed_over(self) -> str | None:
+        """What the story would have said, where it hands something over for good and has done so."""
+        return None
 
     async def _prove_absence(self) -> list[Absence]:
         return []

@@ -126,6 +126,7 @@ class Journal:
             kind=self._subject.kind,
             run_id=workflow.info().run_id,
             family=self._family,
+            task=workflow.info().get_current_history_length(),
             events=events,
             projection=self.shown,
         )

@@ -7,9 +7,9 @@ name (its step), a deadline (`until`, after which it escalates and gets a new on
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError, is_cancelled_exception
@@ -21,16 +21,13 @@ from domain.provisioning import Parked, RunPolicy
 from domain.statuses import Attention, Phase, StepState
 from domain.step import Step
 from domain.steps import BY_NAME
+from workflows._cancelling import RollbackRequested, is_cancelled, settled, uninterrupted
 from workflows._decisions import Decisions, Inputs
 from workflows._options import ACTIVITIES, CLOUD, activity_options, name_of
 
 T = TypeVar("T")
 
 PAUSE_IN_LINE = timedelta(seconds=20)  # before an activity that only waited is begun again
-
-
-class RollbackRequested(Exception):
-    """An operator decided to roll back; unwinds the story to its one except block."""
 
 
 class OperatedRun(Decisions[Inputs]):
@@ -42,6 +39,7 @@ class OperatedRun(Decisions[Inputs]):
         super().__init__()
         self._undos: list[tuple[str, Callable[[], Awaitable[object]]]] = []
         self._urgent = False  # what was begun last is an operator's retry
+        self._taking_back = False  # nothing stops that any more
 
     # ---- the story's verbs ------------------------------------------------------------------------------------------
 
@@ -87,7 +85,7 @@ class OperatedRun(Decisions[Inputs]):
             for task in tasks:
                 task.cancel()
             for task in tasks:
-                await _settled(task)
+                await settled(task)
             raise
 
     async def effect(self, activity: Callable[..., Awaitable[T]], argument: object, *, summary: str = "") -> T:
@@ -123,8 +121,6 @@ class OperatedRun(Decisions[Inputs]):
 
     async def roll_back(self, why: str) -> None:
         """Run the undos in reverse. Each is retried, then parked; none is skipped."""
-        self._leaving = True
-        self._parked.clear()
         self.journal.show(phase=Phase.ROLLING_BACK, status_message=f"Rolling back: {why}")
         self.journal.show_parked([])
         self.journal.note("rollback", StepState.NOTE, f"Rolling back: {why}")
@@ -148,6 +144,26 @@ class OperatedRun(Decisions[Inputs]):
                 continue
             self.journal.note(name, StepState.UNDONE, "")
             return result
+
+    async def taking_back(self, work: Coroutine[Any, Any, T]) -> T:
+        """From here on the run goes backwards, and neither a cancellation nor a decision turns it."""
+        self._leaving = self._taking_back = True
+        self._parked.clear()
+        return await uninterrupted(work)
+
+    async def call_back(self, step: str, ask: Callable[[], Awaitable[str | None]]) -> str | None:
+        """Ask rows whether `step` has handed over, and keep it from doing so; nothing is undone before that is known.
+
+        Returns what was handed over: a task that did so may have been given up because of the very cancellation that
+        leads here, and the run knows nothing of it.
+        """
+        # Runs that were under way before this was asked have undone things already, or go on without.
+        while workflow.patched("asks-whether-handed-over"):
+            try:
+                return await ask()
+            except ActivityError as error:
+                await self._park(BY_NAME[step], error, undoing=True)
+        return None
 
     # ---- waiting for an operator ------------------------------------------------------------------------------------
 
@@ -183,6 +199,10 @@ class OperatedRun(Decisions[Inputs]):
                     )
                 except TimeoutError:
                     self._escalate(step, wait, patience)
+                except asyncio.CancelledError:
+                    # The SDK tells a wait of the run's cancellation too, once it ends; what cannot stop goes on.
+                    if (self.reversible and not self._taking_back) or is_cancelled():
+                        raise
         finally:
             self._parked.pop(step.name, None)
             self._retried.discard(step.name)
@@ -205,6 +225,8 @@ class OperatedRun(Decisions[Inputs]):
 
     def _check_leaving(self) -> None:
         # A cancellation that meets an activity's normal end is swallowed by the await; look again at every boundary.
+        if self._taking_back or not self.reversible:
+            return
         if self._leaving or workflow.cancellation_reason() is not None:
             raise asyncio.CancelledError
 
@@ -228,12 +250,3 @@ def stood_in_line(name: str, error: ActivityError) -> bool:
         return False
     never_begun = isinstance(error.cause, ActivityTimeout) and error.started_event_id == 0
     return never_begun or describe(error)[0] == Trouble.RATE_LIMITED
-
-
-async def _settled(task: asyncio.Future[object]) -> None:
-    """Wait for a cancelled branch to end; how it ended does not matter any more, unless it is a bug."""
-    try:
-        await task
-    except BaseException as error:
-        if not isinstance(error, RollbackRequested) and not is_cancelled_exception(error):
-            raise

@@ -21,8 +21,8 @@ from domain.provisioning import Absence, RollbackRequest
 from domain.sales import JobStatus, JobType
 from domain.statuses import Attention
 from domain.visibility import HOSTING, at_start
+from workflows._cancelling import RollbackRequested
 from workflows._job_run import JobRun
-from workflows._steps import RollbackRequested
 
 CHILDREN = {
     JobType.PROVISION_DNS: "ProvisionDns",
@@ -119,6 +119,11 @@ class Fulfilment(JobRun):
         return f"Live at {url}"
 
     # ---- taking it back ---------------------------------------------------------------------------------------------
+
+    async def _handed_over(self) -> str | None:
+        url = await self.call_back("hand_over_order", lambda: self.journal.execute(
+            DeliveryActivities.call_back_order, self._call()))  # fmt: skip
+        return None if url is None else f"Live at {url}"
 
     async def _prove_absence(self) -> list[Absence]:
         proofs: list[Absence] = []

@@ -16,8 +16,9 @@ from domain.journal import JournalBatch, Subject, SubjectKind
 from domain.sales import JobStatus, ServerType
 from domain.statuses import Phase, StepState
 from domain.visibility import HOSTING
+from workflows._cancelling import RollbackRequested, uninterrupted
 from workflows._journal import Journal
-from workflows._steps import OperatedRun, RollbackRequested
+from workflows._steps import OperatedRun
 
 
 @workflow.defn
@@ -43,11 +44,12 @@ class SetUpServer(OperatedRun[SetUpInputs]):
             if not isinstance(error, RollbackRequested) and not is_cancelled_exception(error):
                 raise
             cancelled = is_cancelled_exception(error)
-            await self._give_up("cancelled" if cancelled else (self._rollback.reason if self._rollback else ""))
+            reason = "cancelled" if cancelled else (self._rollback.reason if self._rollback else "")
+            await self.taking_back(self._give_up(reason))
             if cancelled:
                 raise
             raise ApplicationError("rolled back", type="RolledBack", non_retryable=True) from None
-        return await self._end(JobStatus.SUCCESS, Phase.DONE, f"{order.label} is set up")
+        return await uninterrupted(self._end(JobStatus.SUCCESS, Phase.DONE, f"{order.label} is set up"))
 
     async def _tell(self) -> None:
         if self._by_ssh:

@@ -27,9 +27,10 @@ from domain.provisioning import (
 )
 from domain.statuses import DeploymentStatus, DeploymentType, Phase, StepState
 from domain.steps import steps_for
+from workflows._cancelling import RollbackRequested, uninterrupted
 from workflows._journal import Journal
 from workflows._server_run import ServerRun, about
-from workflows._steps import RollbackRequested, describe
+from workflows._steps import describe
 
 
 @workflow.defn
@@ -53,7 +54,9 @@ class Provisioning(ServerRun):
             if not isinstance(error, RollbackRequested) and not is_cancelled_exception(error):
                 raise
             cancelled = is_cancelled_exception(error)
-            await self._take_back(Phase.CANCELLED if cancelled else Phase.ROLLED_BACK)
+            url = await self.taking_back(self._take_back(Phase.CANCELLED if cancelled else Phase.ROLLED_BACK))
+            if url is not None:
+                return url
             if cancelled:
                 raise
             raise ApplicationError("rolled back", type="RolledBack", non_retryable=True) from None
@@ -155,6 +158,9 @@ class Provisioning(ServerRun):
 
     async def _activate(self) -> str:
         url = await self.step("activate", lambda: self.journal.execute(RecordActivities.activate, self._call()))
+        return await uninterrupted(self._end_active(url))
+
+    async def _end_active(self, url: str) -> str:
         self.journal.show(status=DeploymentStatus.ACTIVE, phase=Phase.ACTIVE, status_message=f"Active at {url}")
         self.journal.note("activate", StepState.ENDED, f"Deployment complete: {url}")
         await self.journal.written()
@@ -162,7 +168,13 @@ class Provisioning(ServerRun):
 
     # ---- taking it back ---------------------------------------------------------------------------------------------
 
-    async def _take_back(self, phase: Phase) -> None:
+    async def _take_back(self, phase: Phase) -> str | None:
+        """Undo everything. Returns the address where that came too late, because it was handed over before."""
+        url = await self.call_back(
+            "activate", lambda: self.journal.execute(RecordActivities.call_back, self._call()))  # fmt: skip
+        if url is not None:
+            self.journal.note("activate", StepState.NOTE, "Handed over before it could be taken back; terminate it")
+            return await self._end_active(url)
         why = (
             "cancelled" if phase is Phase.CANCELLED else (self._rollback.reason if self._rollback else "") or "decided"
         )
@@ -172,6 +184,7 @@ class Provisioning(ServerRun):
         self.journal.show(status_message="Everything was taken back")
         self.journal.note("rollback", StepState.ENDED, f"Everything was taken back ({why})")
         await self.journal.written()
+        return None
 
     async def _prove_absence(self) -> AbsenceReport:
         report = AbsenceReport(still_billed=self.destroyed.still_billed, billed_until=self.destroyed.billed_until)

@@ -8,10 +8,12 @@ from temporalio import workflow
 
 from activities.certificate_sweep import CertificateSweepActivities
 from activities.inventory import InventoryActivities
+from activities.lifecycle_sweeps import LifecycleActivities
 from activities.sweeps import SweepActivities
 from domain import ids
 from domain.certificates import CertificatesSwept
 from domain.inventory import SweepCall, SweepReport
+from domain.lifecycle import LifecycleReport
 from domain.provisioning import RunPolicy
 from workflows._options import activity_options
 
@@ -43,6 +45,20 @@ class InventorySweep:
             call,
             summary=f"Inventory of {call.provider}",
             **activity_options("sweep_inventory", call.provider, RunPolicy()),
+        )
+
+
+@workflow.defn
+class LifecycleSweep:
+    """Asks for what is due of subscriptions; the runs that do it are started by StartSweep."""
+
+    @workflow.run
+    async def run(self) -> LifecycleReport:
+        return await workflow.execute_activity_method(
+            LifecycleActivities.sweep_lifecycles,
+            task_queue=ids.RUNS_QUEUE,
+            start_to_close_timeout=timedelta(minutes=5),
+            schedule_to_close_timeout=timedelta(minutes=15),
         )
 
 

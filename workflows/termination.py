@@ -12,13 +12,14 @@ from activities.servers import ServerActivities
 from domain.provisioning import AbsenceReport, DestroyCall, Destroyed, StepCall, TerminationOrder
 from domain.statuses import DeploymentStatus, DeploymentType, Phase, StepState
 from domain.steps import TERMINATION
+from workflows._cancelling import uninterrupted
 from workflows._journal import Journal
 from workflows._server_run import ServerRun, about
 
 
 @workflow.defn
 class Termination(ServerRun):
-    """There is no way back once it has begun, so a parked step can be retried but not rolled back."""
+    """There is no way back once it has begun: a parked step can be retried, not rolled back, and nothing cancels it."""
 
     reversible = False
 
@@ -33,6 +34,9 @@ class Termination(ServerRun):
 
     @workflow.run
     async def run(self, order: TerminationOrder) -> None:
+        await uninterrupted(self._tell(order))
+
+    async def _tell(self, order: TerminationOrder) -> None:
         if order.deployment_type is not DeploymentType.SERVER:
             await self.step("withdraw_dns", lambda: self.effect(NameActivities.withdraw_dns, self._call()))
         if order.deployment_type is DeploymentType.SHARED:

@@ -25,7 +25,7 @@ from domain.catalogue import Limits
 from domain.fulfilment import FulfilmentInputs
 from domain.sales import DomainStatus, ServerType, ServiceStatus, SubscriptionStatus
 
-NAMES_LOCK = 7466897
+NAMES_LOCK = 746689  # the first half of a lock; the second is the name's
 DISK_MB, MAILBOX_MB = 1024, 1024  # where a price says nothing
 MAILBOX = "info"  # the first mailbox of a name
 
@@ -81,6 +81,18 @@ class Delivery:
         return [self.name, f"www.{self.name}"] if self.zone is not None else [self.name]
 
     @property
+    def living_account(self) -> HostingAccount | None:
+        return self.account if self.account is not None and self.account.status != ServiceStatus.REMOVED else None
+
+    @property
+    def living_mailbox(self) -> MailAccount | None:
+        return self.mailbox if self.mailbox is not None and self.mailbox.status != ServiceStatus.REMOVED else None
+
+    @property
+    def living_zone(self) -> DnsZone | None:
+        return self.zone if self.zone is not None and self.zone.status != ServiceStatus.REMOVED else None
+
+    @property
     def site(self) -> tuple[HostingAccount, Server]:
         if self.account is None or self.web is None:
             raise SubscriptionMissing(f"subscription {self.subscription.id} has no place on a web server yet")
@@ -123,7 +135,10 @@ async def certified_keys(session: AsyncSession, subscription_id: uuid.UUID) -> f
 # ---- claiming -------------------------------------------------------------------------------------------------------
 
 
-async def claim(session: AsyncSession, subscription_id: str, inputs: FulfilmentInputs, base_domain: str) -> Delivery:
+async def claim(
+    session: AsyncSession, subscription_id: str, inputs: FulfilmentInputs, base_domain: str,
+    *, zone_kind: str = "Native",
+) -> Delivery:  # fmt: skip
     """Take the name and the places. Called again it changes what an operator has corrected and keeps the rest.
 
     NameTaken, NoServer; nothing is written then.
@@ -131,10 +146,12 @@ async def claim(session: AsyncSession, subscription_id: str, inputs: FulfilmentI
     held = await load(session, subscription_id, lock=True)
     own = inputs.domain or (held.order.domain_name or "")
     name = own or ids.site_name(str(held.subscription.id), base_domain)
-    # Of two claims at once, for a name and for one below it, each would find nothing taken yet.
-    await session.execute(select(func.pg_advisory_xact_lock(NAMES_LOCK)))
+    if own:
+        # Of two claims at once, for a name and for one below it, each would find nothing taken yet. Both end alike.
+        shared = ".".join(name.split(".")[-2:])
+        await session.execute(select(func.pg_advisory_xact_lock(NAMES_LOCK, func.hashtext(shared))))
     await _claim_name(session, held, name)
-    await _claim_zone(session, held, name if own else None)
+    await _claim_zone(session, held, name if own else None, zone_kind)
     await _claim_site(session, held, name, inputs)
     await _claim_mailbox(session, held, name, inputs)
     await session.flush()
@@ -168,15 +185,15 @@ async def _claim_name(session: AsyncSession, held: Delivery, name: str) -> None:
         raise NameTaken(f"{name} was taken by another subscription a moment ago") from None
 
 
-async def _claim_zone(session: AsyncSession, held: Delivery, name: str | None) -> None:
-    zone = held.zone if held.zone is not None and held.zone.status != ServiceStatus.REMOVED else None
+async def _claim_zone(session: AsyncSession, held: Delivery, name: str | None, kind: str) -> None:
+    zone = held.living_zone
     if zone is not None and zone.zone_name != name:
         zone.status = ServiceStatus.REMOVED  # a corrected name; nothing was made of the old one yet
         await session.flush()
         zone = None
     if name is not None and zone is None:
         session.add(
-            DnsZone(id=new_id(), zone_name=name, organization_id=held.customer.organization_id,
+            DnsZone(id=new_id(), zone_name=name, kind=kind, organization_id=held.customer.organization_id,
                     subscription_id=held.subscription.id)
         )  # fmt: skip
         try:
@@ -187,7 +204,7 @@ async def _claim_zone(session: AsyncSession, held: Delivery, name: str | None) -
 
 async def _claim_site(session: AsyncSession, held: Delivery, name: str, inputs: FulfilmentInputs) -> None:
     quota = held.limits.disk_mb or DISK_MB
-    account = held.account if held.account is not None and held.account.status != ServiceStatus.REMOVED else None
+    account = held.living_account
     if account is None or (inputs.web_server_id and str(account.server_id) != inputs.web_server_id):
         server = await house_servers.choose(session, ServerType.WEB, wanted=inputs.web_server_id)
         if server is None:
@@ -208,7 +225,7 @@ async def _claim_mailbox(session: AsyncSession, held: Delivery, name: str, input
     if held.limits.mailboxes == 0:
         return
     quota, email = held.limits.mailbox_mb or MAILBOX_MB, f"{MAILBOX}@{name}"
-    mailbox = held.mailbox if held.mailbox is not None and held.mailbox.status != ServiceStatus.REMOVED else None
+    mailbox = held.living_mailbox
     if mailbox is None:
         # Without a mail server mailboxes are records, which is what source 002 documents (R242).
         server = await house_servers.choose(session, ServerType.MAIL, wanted=inputs.mail_server_id)

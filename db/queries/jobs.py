@@ -14,26 +14,41 @@ from db.models_jobs import Job
 from db.models_sales import Order, Subscription, Tenant
 from db.queries.orders import label_of
 from domain import ids
-from domain.fulfilment import ChangeOrder
+from domain.fulfilment import ChangeOrder, FulfilmentInputs
 from domain.provisioning import RunPolicy
 from domain.sales import CHANGES, JobType
 
 
 async def request(
-    session: AsyncSession, subscription_id: uuid.UUID, kind: JobType, *, reason: str, requested_by: str
+    session: AsyncSession,
+    subscription_id: uuid.UUID,
+    kind: JobType,
+    *,
+    reason: str,
+    requested_by: str,
+    **details: object,
 ) -> Job | None:
-    """The row of a change, in the caller's transaction. None while another run is at work on the subscription."""
+    """The row of a change, in the caller's transaction. None while another run is at work on the subscription.
+
+    `details` are kept in its payload: nothing secret.
+    """
     ref = new_id()
     made = await session.execute(
         insert(Job)
         .values(id=ref, type=kind, subscription_id=subscription_id, workflow_id=ids.change_workflow_id(str(ref)),
-                payload={"reason": reason}, requested_by=requested_by)
+                payload={"reason": reason, **details}, requested_by=requested_by)
         .on_conflict_do_nothing(
             index_elements=["subscription_id"],
             index_where=text("parent_id is null and ended_at is null and subscription_id is not null"))
         .returning(Job)
     )  # fmt: skip
     return made.scalar_one_or_none()
+
+
+async def living(session: AsyncSession, subscription_id: uuid.UUID) -> Job | None:
+    """The run that is at work on a subscription, if any; the parts of an order are their parent's."""
+    query = select(Job).where(Job.subscription_id == subscription_id, Job.parent_id.is_(None), Job.ended_at.is_(None))
+    return (await session.execute(query)).scalar_one_or_none()
 
 
 async def change_of(session: AsyncSession, job: Job, policy: RunPolicy) -> ChangeOrder:
@@ -84,5 +99,6 @@ def _change(job: Job, tenant: Tenant, order: Order, subscription: Subscription, 
         label=label_of(tenant, order, subscription.id),
         reason=str(job.payload.get("reason", "")),
         requested_by=job.requested_by,
+        inputs=FulfilmentInputs(price_id=str(job.payload.get("price_id", ""))),
         policy=policy,
     )

@@ -72,8 +72,10 @@ async def _positions(session: AsyncSession, stream: _Stream, owner: uuid.UUID, c
 async def record(session: AsyncSession | AsyncConnection, batch: JournalBatch) -> None:
     """Write a run's step events once each, and let the newest projection win: one statement, prepared, one round trip.
 
-    A retried local activity or a replayed batch finds its rows by (run_id, seq) and changes nothing. The projection is
-    guarded by seq within a run; a new run (a reset, a termination) starts over.
+    A retried local activity or a replayed batch finds its rows by (run_id, seq) and changes nothing. Within a run what
+    is newer has the later task, or the same and the higher seq; a new run (a reset, a termination) starts over. What a
+    later task notes takes the place of what a given-up one wrote: same number, new position, so that readers of the
+    stream see it; what that one noted beyond it is removed.
     """
     if not batch.events:
         return
@@ -84,6 +86,7 @@ async def record(session: AsyncSession | AsyncConnection, batch: JournalBatch) -
         "events": json.dumps([_step_row(event) for event in batch.events], default=str),
         "family": batch.family,
         "run_id": batch.run_id,
+        "task": batch.task,
         "seq": batch.events[-1].seq,
         "parked": json.dumps(shown["parked"]),
         "absence": json.dumps(shown["absence"]) if shown["absence"] else None,
@@ -95,48 +98,73 @@ async def record(session: AsyncSession | AsyncConnection, batch: JournalBatch) -
     connection = session if isinstance(session, AsyncConnection) else await session.connection()
     driver: Psycopg | None = (await connection.get_raw_connection()).driver_connection
     assert driver is not None
-    if (await (await driver.execute(_RECORD[batch.kind], values, prepare=True)).fetchone()) is None:
+    answer = await (await driver.execute(_RECORD[batch.kind], values, prepare=True)).fetchone()
+    if answer is None:
         raise NoResultFound(f"no {batch.kind} {batch.deployment_id}")
+    if answer[0]:  # seldom; and its own statement, because it must see what was committed while the first one waited
+        await driver.execute(_FORGET[batch.kind], values)
 
 
 # What a batch's projection writes where it is the newest; the casts also tell the server the parameters' types.
 _SHOWN = {
-    "run_id": "cast(%(run_id)s as text)", "seq": "cast(%(seq)s as bigint)",
+    "run_id": "cast(%(run_id)s as text)", "task": "cast(%(task)s as bigint)", "seq": "cast(%(seq)s as bigint)",
     "phase": "cast(%(phase)s as text)", "attention": "cast(%(attention)s as text)",
     "status_message": "cast(%(status_message)s as text)", "error_code": "cast(%(error_code)s as text)",
     "error_message": "cast(%(error_message)s as text)", "parked": "cast(%(parked)s as jsonb)",
     "absence": "coalesce(cast(%(absence)s as jsonb), d.absence)",
     "ended_at": "case when %(ended)s then now() else d.ended_at end",
 }  # fmt: skip
-_NEWER = "d.run_id is distinct from cast(%(run_id)s as text) or d.seq < cast(%(seq)s as bigint)"
+_NEWER = ("d.run_id is distinct from cast(%(run_id)s as text) "
+          "or (d.task, d.seq) < (cast(%(task)s as bigint), cast(%(seq)s as bigint))")  # fmt: skip
 
 
 def _statement(stream: _Stream) -> str:
-    """The update takes the row before an event gets its position, and hands out the positions that the insert uses."""
+    """The update takes the row before an event gets its position, and hands out the positions that the insert uses.
+
+    `old` is the row as it is once nobody else holds it. Who was overtaken by a later task of the run writes nothing.
+    """
     shown = (_SHOWN | stream.shown).items()
     return f"""
-with taken as (
+with old as (
+  select id, run_id is not distinct from cast(%(run_id)s as text) as same, task, seq
+    from {stream.row.__tablename__} where id = %(deployment_id)s for update
+), taken as (
   update {stream.row.__tablename__} d
      set position = d.position + %(count)s, updated_at = now(),
          {", ".join(f"{name} = case when {_NEWER} then {value} else d.{name} end" for name, value in shown)}
-   where d.id = %(deployment_id)s
-  returning d.position
+    from old
+   where d.id = old.id
+  returning d.position, not (old.same and old.task > cast(%(task)s as bigint)) as heard,
+            old.same and old.task < cast(%(task)s as bigint) and old.seq > cast(%(seq)s as bigint) as went_further
 ), written as (
-  insert into {stream.event.__tablename__}
-         ({stream.owner}, position, kind, family, run_id, seq, step, state, message, data, at)
-  select %(deployment_id)s, taken.position - %(count)s + e.number, 'step', %(family)s, %(run_id)s,
+  insert into {stream.event.__tablename__} as known
+         ({stream.owner}, position, kind, family, run_id, task, seq, step, state, message, data, at)
+  select %(deployment_id)s, taken.position - %(count)s + e.number, 'step', %(family)s, %(run_id)s, %(task)s,
          e.seq, e.step, e.state, e.message, e.data, e.at
     from taken,
          rows from (jsonb_to_recordset(cast(%(events)s as jsonb))
                     as (seq bigint, step text, state text, message text, data jsonb, at timestamptz))
          with ordinality as e(seq, step, state, message, data, at, number)
-  on conflict (run_id, seq) where kind = 'step' do nothing
+   where taken.heard
+  on conflict (run_id, seq) where kind = 'step' do update
+     set position = excluded.position, task = excluded.task, step = excluded.step, state = excluded.state,
+         message = excluded.message, data = excluded.data, at = excluded.at
+   where known.task < excluded.task
+     and (known.step, known.state, known.message, known.data)
+         is distinct from (excluded.step, excluded.state, excluded.message, excluded.data)
 )
-select pg_notify(%(channel)s, %(topic)s) from taken
+select went_further, pg_notify(%(channel)s, %(topic)s) from taken
 """  # noqa: S608 - constants of this module only
 
 
 _RECORD = {kind: _statement(stream) for kind, stream in _STREAMS.items()}
+_FORGET = {
+    kind: f"""
+delete from {stream.event.__tablename__}
+ where run_id = %(run_id)s and kind = 'step' and seq > %(seq)s and task < %(task)s
+"""  # noqa: S608 - as above
+    for kind, stream in _STREAMS.items()
+}
 
 
 async def write_lines(

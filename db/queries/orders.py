@@ -30,8 +30,9 @@ from domain.orders import OrderAsked, period_end
 from domain.provisioning import RunPolicy
 from domain.sales import PARTS, JobType
 
-# Salts of the locks on a payment, on an e-mail and on a subscription of the payment service; always in this order.
-PAYMENT_LOCK, EMAIL_LOCK, SUBSCRIPTION_LOCK = 7466901, 7466902, 7466903
+# Salts of the locks on a payment, on an e-mail, and on a subscription or customer of the payment service; always in
+# this order.
+PAYMENT_LOCK, EMAIL_LOCK, REFERENCE_LOCK = 7466901, 7466902, 7466903
 
 
 class Refused(Exception):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from db.models_sales import Order, Refund, Subscription
+from db.models_sales import Customer, Order, Refund, Subscription
 from domain.payments import Facts, PaymentNews, Told
 from domain.sales import EventOutcome
 
@@ -23,6 +23,7 @@ class Known:
     """Rows that messages are about."""
 
     orders: dict[str, tuple[Order, Subscription]] = field(default_factory=dict)  # by payment
+    customers: dict[uuid.UUID, Customer] = field(default_factory=dict)
     subscriptions: dict[str, Subscription] = field(default_factory=dict)  # by the payment service's id
     refunds: list[Refund] = field(default_factory=list)
     renewing: set[str] = field(default_factory=set)  # the payment service's customers that have a subscription there

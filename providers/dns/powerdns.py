@@ -97,7 +97,7 @@ class PowerDNS:
                 if kind in COPIES:
                     raise Conflict(f"zone {zone} is a copy kept from another server ({kind})", provider=PROVIDER)
                 if found is None:
-                    self._refuse_foreign(await self._parked(name, type_, zone), name, type_, owner)
+                    self._refuse_foreign(await self._searched(name, type_, zone), name, type_, owner)
                 await self._patch(zone, replacement(name, type_, wanted, ttl=ttl, comments=marked(owner, found)))
                 found, _ = await self._look(name, type_, zone)
                 self._refuse_foreign(found, name, type_, owner)
@@ -144,8 +144,8 @@ class PowerDNS:
                 if (value in held) is present:
                     await self._notify(zone, kind)
                     return
-                if found is None:
-                    found = await self._parked(name, "TXT", zone)
+                if found is None or found.owner is None:
+                    found = await self._searched(name, "TXT", zone)
                 wanted = held | {value} if present else held - {value}
                 disabled = contents("TXT", found.disabled) if found else []
                 if wanted or disabled:
@@ -176,9 +176,10 @@ class PowerDNS:
         answer = await self._api.call("GET", f"/zones/{canonical(zone)}", params=params)
         return pick(answer, name, type_), str(answer.get("kind", ""))
 
-    async def _parked(self, name: str, type_: str, zone: str) -> Rrset | None:
-        """A set that is there with disabled records only. 4.7.3 leaves them out of a filtered view, and a REPLACE would
-        drop them; the whole zone shows them too, but may be a hundred thousand sets."""
+    async def _searched(self, name: str, type_: str, zone: str) -> Rrset | None:
+        """A set with its disabled records. 4.7.3 leaves them out of a filtered view, and a REPLACE would drop them; the
+        whole zone shows them too, but may be a hundred thousand sets. The search reads the server's whole table, so it
+        is asked only before a write to a set that is not known to be ours."""
         params = {"q": name.removesuffix("."), "object_type": "record", "max": str(SEARCH_MAX)}
         found = [
             item for item in await self._api.call("GET", "/search-data", params=params)

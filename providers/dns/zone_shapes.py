@@ -135,7 +135,7 @@ def _check_address(primary: str) -> None:
 
 def owner_of_zone(shape: dict[str, Any]) -> str | None:
     account = str(shape.get("account") or "")
-    return account.removeprefix(f"{OWNER_TAG}:") if account.startswith(f"{OWNER_TAG}:") else None
+    return account.removeprefix(f"{OWNER_TAG}:") or None if account.startswith(f"{OWNER_TAG}:") else None
 
 
 def to_summary(shape: dict[str, Any]) -> ZoneSummary:

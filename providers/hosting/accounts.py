@@ -48,10 +48,13 @@ async def ensure_account(host: Host, account: Account, say: Say) -> bool:
 
 
 async def ensure_quota(host: Host, account: Account, say: Say) -> bool:
-    """The account's volume has the size of `quota_mb`; see volumes.py for how it is enforced. Whether it changed."""
+    """The account's volume has the size of `quota_mb`; see volumes.py for how it is enforced. Whether it changed.
+
+    InvalidInput (quota_mb) where more is used than that.
+    """
     async with exclusive(host):
         await require_user(host, account)
-        return await volumes.ensure_volume(host, account, say)
+        return await volumes.ensure_volume(host, account, say, may_shrink=True)
 
 
 def _description(account: Account) -> str:

@@ -91,6 +91,22 @@ async def look(host: Host, account: Account, name: str) -> BackUp | None:
     return BackUp.model_validate(found) if found.get("account_id") == account.account_id else None
 
 
+async def verify(host: Host, account: Account, name: str, say: Say) -> BackUp:
+    """Read the whole archive again on the server and compare it with what was packed.
+
+    NotFound where there is none, Transient where what is there is another thing than was packed.
+    """
+    found = await look(host, account, name)
+    if found is None:
+        raise NotFound(f"there is no back-up {name} of the account {account.account_id} on this server")
+    digest = await host.run(commands.digest(found.path), timeout=PACK_SECONDS, show="command")
+    size = await host.run(commands.file_size(found.path), show="command")
+    if (int(size.stdout), digest.stdout.split()[0]) != (found.size, found.sha256):
+        raise Transient(f"the back-up {name} on the server is not what was packed")
+    await say(f"Back-up {name}: read back, SHA-256 {found.sha256}")
+    return found
+
+
 async def fetch(host: Host, account: Account, name: str, sink: Sink) -> BackUp:
     """Hand the archive to the sink piece by piece. Transient when what arrived is not what was packed."""
     found = await look(host, account, name)

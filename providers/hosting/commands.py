@@ -100,6 +100,19 @@ def grow_file_system(path: str) -> Argv:
     return ["resize2fs", path]
 
 
+def copy_sparse(source: str, target: str) -> Argv:
+    return ["cp", "--sparse=always", "--reflink=auto", "--", source, target]
+
+
+def resize_file_system(path: str, megabytes: int) -> Argv:
+    return ["resize2fs", path, f"{megabytes}M"]
+
+
+def cut_size(path: str, megabytes: int) -> Argv:
+    """Only behind a file system that was made that small."""
+    return ["truncate", "--size", f"{megabytes}M", path]
+
+
 def mounted(path: str) -> Argv:
     return ["mountpoint", "--quiet", path]
 

@@ -4,8 +4,8 @@ Why not quotas of users or projects: they need kernel support, a file system mad
 owner or inherited id; an overlay, many clouds' images and XFS differ in all three, and turning them on needs the root
 file system's downtime. A volume works wherever a loop device does, and is a harder wall as well: writes end with
 ENOSPC whoever makes them, the number of files is limited too, no hard link leads into another account, and nothing
-in it is executed, a device, or set-uid. The price: growing takes the site away for about a second, and a volume is not
-made smaller (move the account's back-up into a new one).
+in it is executed, a device, or set-uid. The price: growing takes the site away for about a second, and making it
+smaller for as long as a copy of the volume takes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from providers.hosts import commands as general
 from providers.hosts.packages import Say
 from providers.hosts.ssh import Host
 
+MEGABYTE = 1024 * 1024
 MAKE_SECONDS = 600
+COPY_SECONDS = 3600
 BUSY_TRIES = 20
 
 
@@ -48,23 +50,23 @@ WantedBy=local-fs.target
 """
 
 
-async def ensure_volume(host: Host, account: Account, say: Say) -> bool:
+async def ensure_volume(host: Host, account: Account, say: Say, *, may_shrink: bool = False) -> bool:
     """The account's volume is made, of its size, and mounted now and at each boot. Whether anything changed.
 
-    The caller holds the host's lock. InvalidInput (quota_mb) when it would have to become smaller.
+    The caller holds the host's lock. InvalidInput (quota_mb) when it would have to become smaller and may not, or holds
+    more than that.
     """
     size_file = f"{account.state}/quota_mb"
     said = (await host.read(size_file) or "").strip()
     size = int(said) if said.isdigit() else 0
-    if size > account.quota_mb:
-        raise InvalidInput(
-            f"the volume holds {size} MB and cannot be made smaller; restore a back-up into a new account",
-            field="quota_mb",
-        )
+    if size > account.quota_mb and not may_shrink:
+        raise InvalidInput(f"the volume holds {size} MB and is not made smaller here", field="quota_mb")
     changed = size != account.quota_mb
     if not await host.exists(account.volume):
         await _make(host, account, say)
         changed = True
+    elif size > account.quota_mb:
+        await _shrink(host, account, say)
     elif changed:
         await _grow(host, account, say)
     await host.put(size_file, f"{account.quota_mb}\n", mode=0o600)
@@ -91,6 +93,34 @@ async def _grow(host: Host, account: Account, say: Say) -> None:
     await host.run(commands.set_size(account.volume, image_mb(account.quota_mb)), show="command")
     await host.run(commands.grow_file_system(account.volume), timeout=MAKE_SECONDS)
     await say(f"Volume grown to {account.quota_mb} MB")
+
+
+async def _shrink(host: Host, account: Account, say: Say) -> None:
+    """On a copy, which takes the volume's place when it is whole: what is cut short leaves the volume as it was."""
+    await _mount(host, account)  # an earlier try may have ended in between
+    used = await used_mb(host, account)
+    if used > account.quota_mb:
+        raise InvalidInput(f"{used} MB are used; they do not fit into {account.quota_mb} MB", field="quota_mb")
+    draft = f"{account.volume}.new"
+    await unmount(host, account)
+    await host.run(general.remove_file(draft), show="command")
+    await host.run(commands.copy_sparse(account.volume, draft), timeout=COPY_SECONDS, show="command")
+    check = await host.run(commands.check_file_system(draft), check=False, timeout=MAKE_SECONDS)
+    if check.exit_status not in (0, 1):
+        raise CommandFailed(f"the volume {account.volume} is damaged:\n{check.tail()}", exit_status=check.exit_status)
+    size = image_mb(account.quota_mb)
+    await host.run(commands.resize_file_system(draft, size), timeout=COPY_SECONDS)
+    await host.run(commands.cut_size(draft, size), show="command")
+    await host.run(general.rename(draft, account.volume), show="command")
+    await say(f"Volume made smaller: {account.quota_mb} MB")
+
+
+async def used_mb(host: Host, account: Account) -> int:
+    """Megabytes of 2^20 bytes in use, rounded up. Mounts nothing: Transient where the volume is not mounted."""
+    if not await is_mounted(host, account):
+        raise Transient(f"{account.home} is not mounted")
+    sizes = (await host.run(commands.sizes(account.home), show="command")).stdout.split()
+    return -(-int(sizes[-2]) // MEGABYTE)
 
 
 async def _mount(host: Host, account: Account) -> bool:

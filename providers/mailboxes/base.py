@@ -29,6 +29,15 @@ class Removal(Outcome):
 
 
 @dataclass(frozen=True)
+class Archive:
+    """A gzipped tar of a mailbox's mail where only root reads. `size` in bytes, `sha256` of the file as it lies."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
 class MailboxFacts:
     """`exists` without an `owner` is somebody else's. `used` is in bytes. `login`: somebody can sign in."""
 
@@ -69,11 +78,17 @@ class MailboxAdapter(Protocol):
 
     async def resume(self, address: str, owner: str) -> Outcome: ...
 
+    async def back_up(self, address: str, owner: str, name: str) -> Archive | None:
+        """Pack the mail as it is under a name of the caller's; None where there is none to pack."""
+
+    async def discard_archive(self, address: str, owner: str, name: str) -> Outcome:
+        """Delete for good what `back_up` packed under that name, and nothing else."""
+
     async def remove(self, address: str, owner: str) -> Removal:
         """Take the mailbox away and keep its mail as a last backup."""
 
     async def discard_backup(self, address: str, owner: str) -> Outcome:
-        """Delete for good what `remove` kept: all backups of this address and owner."""
+        """Delete for good what `remove` and `back_up` kept: all backups of this address and owner."""
 
     async def prove_absent(self, address: str) -> str:
         """A sentence that says how the absence was seen. StillPresent names what is left."""

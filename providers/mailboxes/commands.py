@@ -69,6 +69,20 @@ def size_of(path: str) -> Argv:
     return ["du", "--summarize", "--bytes", "--", path]
 
 
+def pack(folder: str, name: str, target: str) -> Argv:
+    """The exit status is 1 when a file changed while it was read."""
+    return ["tar", "--create", "--gzip", "--numeric-owner", "--one-file-system", "--file", target,
+            "--directory", folder, "--", name]  # fmt: skip
+
+
+def digest(path: str) -> Argv:
+    return ["sha256sum", "--", path]
+
+
+def file_size(path: str) -> Argv:
+    return ["stat", "--format", "%s", "--", path]
+
+
 def names_in(folder: str) -> Argv:
     return ["find", folder, "-mindepth", "1", "-maxdepth", "1", "-printf", "%f\\n"]
 

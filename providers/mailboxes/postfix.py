@@ -14,10 +14,10 @@ from pydantic import SecretStr
 from providers.errors import Conflict, InvalidInput, NotFound
 from providers.hosts import commands as host_commands
 from providers.hosts.ssh import Host
-from providers.mailboxes import commands, domain_table, host_files, leftovers, usage
+from providers.mailboxes import archives, commands, domain_table, host_files, leftovers, usage
 from providers.mailboxes.accounts import Account, parse
 from providers.mailboxes.addresses import Address, address_of, domain_of, owner_of
-from providers.mailboxes.base import MailboxFacts, Outcome, Removal
+from providers.mailboxes.base import Archive, MailboxFacts, Outcome, Removal
 from providers.mailboxes.passwords import checked_hash
 from providers.mailboxes.store import change
 
@@ -134,6 +134,18 @@ class PostfixMailboxes:
         await self._host.run(commands.end_sessions(str(where)), check=False, show="nothing")
 
     # ---- the end -----------------------------------------------------------------------------------------------------
+
+    async def back_up(self, address: str, owner: str, name: str) -> Archive | None:
+        where, owner = address_of(address), owner_of(owner)
+        content = await self._host.content(_file(where))
+        if content is not None:
+            _ours(content, where, owner)
+        return await archives.pack(self._host, where, owner, name)
+
+    async def discard_archive(self, address: str, owner: str, name: str) -> Outcome:
+        where, owner = address_of(address), owner_of(owner)
+        changed = await archives.discard(self._host, where, owner, name)
+        return Outcome(changed, f"Archive {name} of {where}: {'deleted for good' if changed else 'already absent'}")
 
     async def remove(self, address: str, owner: str) -> Removal:
         """First it is shut, then its mail is moved where only root reads, then the account goes: the mark goes last."""

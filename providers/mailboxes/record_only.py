@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from providers.errors import InvalidInput
 from providers.mailboxes.addresses import address_of, domain_of, owner_of
-from providers.mailboxes.base import MailboxFacts, Outcome, Removal
+from providers.mailboxes.base import Archive, MailboxFacts, Outcome, Removal
 from providers.mailboxes.passwords import checked_hash
 
 NOTHING = "kept as a record only; nothing was done on a mail server"
@@ -47,6 +47,13 @@ class RecordOnlyMailboxes:
 
     async def resume(self, address: str, owner: str) -> Outcome:
         return self._noted(f"Mailbox {address_of(address)}", owner)
+
+    async def back_up(self, address: str, owner: str, name: str) -> Archive | None:
+        self._noted(f"Mailbox {address_of(address)}", owner)
+        return None
+
+    async def discard_archive(self, address: str, owner: str, name: str) -> Outcome:
+        return self._noted(f"Archive {name} of {address_of(address)}", owner)
 
     async def remove(self, address: str, owner: str) -> Removal:
         return Removal(False, self._noted(f"Mailbox {address_of(address)}", owner).text)

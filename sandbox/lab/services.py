@@ -57,9 +57,20 @@ class NameServer:
 
 
 def pdns(
-    lab: Lab, state_dir: Path, *, dns_port: int, api_port: int, api_key: str, gateway: str | None = None
+    lab: Lab,
+    state_dir: Path,
+    *,
+    dns_port: int,
+    api_port: int,
+    api_key: str,
+    gateway: str | None = None,
+    address: str = "127.0.0.1",
+    secondary: str | None = None,
 ) -> NameServer:
-    """PowerDNS on 127.0.0.1:{dns_port} and, for the hosts, on {gateway}:53; its API on 127.0.0.1:{api_port}."""
+    """PowerDNS on {address}:{dns_port} and, for the hosts, on {gateway}:53; its API on {address}:{api_port}.
+
+    It may hold primary and secondary zones at once. `secondary` (address:port) is told of changes of primary ones.
+    """
     folder = state_dir / "pdns"
     folder.mkdir(parents=True, exist_ok=True)
     database = folder / "pdns.sqlite3"
@@ -70,7 +81,7 @@ def pdns(
             connection.executescript(lab.pdns_schema.read_text())
         connection.close()
         draft.rename(database)
-    addresses = [f"127.0.0.1:{dns_port}", *([f"{gateway}:{DNS_PORT}"] if gateway else [])]
+    addresses = [f"{address}:{dns_port}", *([f"{gateway}:{DNS_PORT}"] if gateway else [])]
     settings = {
         "launch": "gsqlite3",
         "gsqlite3-database": database,
@@ -81,7 +92,7 @@ def pdns(
         "api": "yes",
         "api-key": api_key,
         "webserver": "yes",
-        "webserver-address": "127.0.0.1",
+        "webserver-address": address,
         "webserver-port": api_port,
         "webserver-allow-from": "127.0.0.0/8",
         "default-soa-content": "ns1.@ hostmaster.@ 0 10800 3600 604800 60",
@@ -91,12 +102,20 @@ def pdns(
         "negquery-cache-ttl": 0,
         "zone-cache-refresh-interval": 0,
         "security-poll-suffix": "",
+        "primary": "yes",
+        "secondary": "yes",
+        # Names of the lab's servers resolve nowhere; who is told is said here. A secondary knows a primary by the
+        # address that its questions and notifications come from.
+        "only-notify": "",
+        "also-notify": secondary or "",
+        "query-local-address": address,
+        "xfr-cycle-interval": 1,
     }
     text = "".join(f"{key}={value}\n" for key, value in settings.items())
     write(folder / "pdns.conf", text, 0o600)
     argv = [str(lab.pdns), f"--config-dir={folder}", "--guardian=no", "--daemon=no", "--disable-syslog"]
-    spec = ServiceSpec("pdns", argv, ("127.0.0.1", api_port), _log(state_dir, "pdns"))
-    return NameServer(spec, f"http://127.0.0.1:{api_port}/api/v1", api_key, ("127.0.0.1", dns_port))
+    spec = ServiceSpec("pdns", argv, (address, api_port), _log(state_dir, "pdns"))
+    return NameServer(spec, f"http://{address}:{api_port}/api/v1", api_key, (address, dns_port))
 
 
 @dataclass(frozen=True)

@@ -225,9 +225,7 @@ class Api:
             entry["records"].append({"content": record.content, "disabled": record.disabled})
         for comment in self._store.comments(zone.name):
             key = (comment.name, comment.type)
-            if key not in sets and self._store.records(zone.name, *key):
-                continue
-            # Comments without records are shown whatever was filtered for, as a set without records.
+            # All comments of the zone are shown whatever was filtered for, as sets without records.
             empty = {"comments": [], "name": comment.name, "records": [], "ttl": 0, "type": comment.type}
             shown = {"account": comment.account, "content": comment.content, "modified_at": comment.modified_at}
             sets.setdefault(key, empty)["comments"].append(shown)

@@ -72,6 +72,9 @@ def normalized(type_: str, content: str) -> str:
         ).to_text()
     except (dns.exception.DNSException, ValueError) as error:
         raise Refused(f"{CHECK}{error}") from error
+    if type_ == "TLSA":
+        words = parsed.split(maxsplit=3)
+        return _expected(content, " ".join([*words[:3], "".join(words[3].split())])).lower()
     return _expected(content, parsed)
 
 

@@ -1,4 +1,4 @@
-"""An application per test, with its lifespan, over the module's database."""
+"""An application per test, with its lifespan, over the module's database, held to its own documentation."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from temporalio.client import Client
 
 from api.app import create_app
 from db.session import Database
+from tests.api.documented import HeldToItsWord
 from tests.api.world import StandInTemporal, World, make_settings
 
 MakeWorld = Callable[..., Awaitable[World]]
@@ -21,6 +22,7 @@ MakeWorld = Callable[..., Awaitable[World]]
 
 @pytest.fixture
 async def make_world(db: Database, pg_url: str) -> AsyncIterator[MakeWorld]:
+    held: list[HeldToItsWord] = []
     async with AsyncExitStack() as stack:
 
         async def make(client_ip: str = "127.0.0.1", **changes: Any) -> World:
@@ -28,13 +30,16 @@ async def make_world(db: Database, pg_url: str) -> AsyncIterator[MakeWorld]:
             settings = make_settings(pg_url, **changes)
             app = create_app(settings, db=db, temporal=cast(Client, engine))
             await stack.enter_async_context(app.router.lifespan_context(app))
-            transport = httpx.ASGITransport(app=app, client=(client_ip, 50000))
+            watched = HeldToItsWord(app)
+            held.append(watched)
+            transport = httpx.ASGITransport(app=watched, client=(client_ip, 50000))
             client = await stack.enter_async_context(
                 httpx.AsyncClient(transport=transport, base_url="http://slipway.test")
             )
             return World(app, client, db, engine, settings)
 
         yield make
+    assert [watched.undocumented for watched in held if watched.undocumented] == []
 
 
 @pytest.fixture

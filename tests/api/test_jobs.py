@@ -89,6 +89,32 @@ class TestReading:
         nothing = (await world.client.get(f"/api/jobs/{job}/events", params={"after": 3})).json()
         assert (nothing["events"], nothing["position"]) == ([], 3)
 
+    async def test_one_shows_its_steps_in_their_order_with_what_was_told_of_each(
+        self, world: World, made: Placed
+    ) -> None:
+        job = made.jobs[1].id
+        await write(world, job, ("step", "publish_zone", "started", "x"), ("step", "publish_zone", "done", ""),
+                    ("step", "publish_records", "started", "x"))  # fmt: skip
+        shown = (await world.client.get(f"/api/jobs/{job}")).json()["job"]["steps"]
+        assert [(one["name"], one["state"], one["after"]) for one in shown] == [
+            ("publish_zone", "done", []), ("publish_records", "running", ["publish_zone"]),
+        ]  # fmt: skip
+        assert shown[0]["title"] == "Create zone"
+        assert shown[0]["seconds"] == 1.0
+
+    async def test_the_way_back_adds_its_own_steps(self, world: World, made: Placed) -> None:
+        job = made.jobs[0].id
+        await write(world, job, ("step", "claim_names", "started", "x"), ("step", "claim_names", "undone", ""),
+                    ("step", "refund_order", "started", "x"))  # fmt: skip
+        async with world.db.begin() as session:
+            (await session.get_one(Job, job)).phase = "rolling_back"
+        shown = (await world.client.get(f"/api/orders/{made.order.id}")).json()["jobs"]
+        steps = next(one for one in shown if one["id"] == str(job))["steps"]
+        assert {(one["name"], one["state"]) for one in steps} >= {
+            ("claim_names", "undone"), ("provision_dns", "skipped"), ("refund_order", "running"),
+        }  # fmt: skip
+        assert [one["name"] for one in steps if one["family"] == "way_back"] == ["refund_order"]
+
 
 class TestCommands:
     async def test_a_retry_reaches_the_jobs_run_once_per_request(self, world: World, made: Placed) -> None:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from api.envelope import stamp
 from db.base import new_id
 from db.models_hosting import BackupJob, DnsZone, HostingAccount, MailAccount, Server
-from db.models_sales import PaymentEvent, Refund
+from db.models_sales import PaymentEvent, Refund, Subscription
 from db.queries import orders
 from db.queries.orders import Placed
 from domain.statuses import Role
 from tests.api.world import World
 from tests.sales import Shop, an_email, open_shop
+
+END = datetime(2027, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -131,3 +135,28 @@ async def test_a_subscription_is_shown_with_all_that_is_delivered_for_it(world: 
     for kind in ("zones", "hosting_accounts", "mailboxes", "backups"):
         assert [one["status"] for one in shown[kind]] == ["PENDING"], kind
     assert len(shown["jobs"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("columns", "what", "at"),
+    [
+        ({"status": "INACTIVE"}, None, None),
+        ({"status": "ACTIVE"}, "renew", END),
+        ({"status": "ACTIVE", "cancel_at_period_end": True}, "terminate", END),
+        ({"status": "PAST_DUE", "past_due_since": END}, "suspend", END + timedelta(days=7)),
+        ({"status": "SUSPENDED", "past_due_since": END, "suspended_at": END, "suspended_for": "non-payment"},
+         "terminate", END + timedelta(days=30)),
+        ({"status": "SUSPENDED", "suspended_at": END, "suspended_for": "spam"}, None, None),
+        ({"status": "TERMINATED", "cancel_at_period_end": True, "ended_at": END}, None, None),
+    ],
+)  # fmt: skip
+async def test_a_subscription_says_what_comes_next_by_itself(
+    world: World, shop: Shop, columns: dict[str, Any], what: str | None, at: datetime | None
+) -> None:
+    made = await placed(world, shop)
+    async with world.db.begin() as session:
+        await session.execute(
+            update(Subscription).where(Subscription.id == made.subscription.id)
+            .values(current_period_end=END, **columns))  # fmt: skip
+    told = (await get(world, f"/api/subscriptions/{made.subscription.id}"))["subscription"]["next"]
+    assert told == (None if what is None or at is None else {"what": what, "at": stamp(at)})

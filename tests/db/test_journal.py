@@ -15,11 +15,12 @@ from domain.provisioning import Absence, AbsenceReport
 from tests.db.conftest import MakeDeployment
 
 
-def batch(deployment: Deployment, *seqs: int, status: str = "provisioning", run_id: str = "run-1",
-          phase: str = "running") -> JournalBatch:  # fmt: skip
-    events = [StepEvent(seq=n, step="reserve", state="note", message=f"m{n}", at=datetime.now(UTC)) for n in seqs]
+def batch(deployment: Deployment, *seqs: int, status: str = "provisioning", run_id: str = "",
+          phase: str = "running", task: int = 3, says: str = "m") -> JournalBatch:  # fmt: skip
+    events = [StepEvent(seq=n, step="reserve", state="note", message=f"{says}{n}", at=datetime.now(UTC)) for n in seqs]
     return JournalBatch(
-        deployment_id=str(deployment.id), run_id=run_id, family="provisioning", events=events,
+        deployment_id=str(deployment.id), run_id=run_id or f"run of {deployment.id}", family="provisioning", task=task,
+        events=events,
         projection=Projection(status=status, phase=phase, attention="none", status_message=f"at {seqs[-1]}"),
     )  # fmt: skip
 
@@ -29,11 +30,11 @@ async def write(db: Database, made: JournalBatch) -> None:
         await record(session, made)
 
 
-async def messages(db: Database, deployment: Deployment) -> list[str]:
+async def messages(db: Database, deployment: Deployment, after: int = 0) -> list[str]:
     async with db.begin() as session:
         rows = await session.execute(
             select(DeploymentEvent.message)
-            .where(DeploymentEvent.deployment_id == deployment.id)
+            .where(DeploymentEvent.deployment_id == deployment.id, DeploymentEvent.position > after)
             .order_by(DeploymentEvent.position)
         )
         return list(rows.scalars())
@@ -57,6 +58,71 @@ async def test_an_older_batch_never_replaces_a_newer_picture(db: Database, make_
     await write(db, batch(deployment, 1, 2, status="deploying"))
     found = await row(db, deployment)
     assert (found.status, found.seq, found.status_message) == ("active", 4, "at 4")
+
+
+class TestGivenUpTasks:
+    """A task that wrote rows and was given up is done again later, and perhaps otherwise."""
+
+    async def test_what_it_wrote_yields_to_the_task_in_its_place(
+        self, db: Database, make_deployment: MakeDeployment
+    ) -> None:
+        deployment = await make_deployment("givenup")
+        await write(db, batch(deployment, 1, 2))
+        await write(db, batch(deployment, 3, 4, 5, task=7, status="active", phase="active", says="never "))
+        await write(db, batch(deployment, 3, task=11, phase="rolling_back", says="now "))
+        assert await messages(db, deployment) == ["m1", "m2", "now 3"]
+        found = await row(db, deployment)
+        assert (found.phase, found.seq, found.task, found.status_message) == ("rolling_back", 3, 11, "at 3")
+        await write(db, batch(deployment, 4, task=15, says="now "))
+        assert await messages(db, deployment) == ["m1", "m2", "now 3", "now 4"]
+
+    async def test_readers_of_the_stream_hear_what_took_its_place(
+        self, db: Database, make_deployment: MakeDeployment
+    ) -> None:
+        deployment = await make_deployment("heard")
+        await write(db, batch(deployment, 1, 2))
+        seen = (await row(db, deployment)).position
+        await write(db, batch(deployment, 1, 2, task=7, says="now "))
+        assert await messages(db, deployment, after=seen) == ["now 1", "now 2"]
+
+    async def test_what_is_told_again_stays_where_it_is(self, db: Database, make_deployment: MakeDeployment) -> None:
+        deployment = await make_deployment("same")
+        await write(db, batch(deployment, 1, 2))
+        seen = (await row(db, deployment)).position
+        await write(db, batch(deployment, 1, 2, 3, task=7))
+        assert await messages(db, deployment, after=seen) == ["m3"]
+
+    async def test_it_writes_nothing_any_more_once_its_successor_has(
+        self, db: Database, make_deployment: MakeDeployment
+    ) -> None:
+        """Its worker may be slow, not dead."""
+        deployment = await make_deployment("slow")
+        await write(db, batch(deployment, 1, task=11, phase="rolling_back"))
+        await write(db, batch(deployment, 1, 2, 3, task=7, status="active", phase="active", says="never "))
+        assert await messages(db, deployment) == ["m1"]
+        assert (await row(db, deployment)).phase == "rolling_back"
+
+    async def test_it_writes_nothing_where_its_successor_is_just_writing(
+        self, db: Database, make_deployment: MakeDeployment
+    ) -> None:
+        deployment = await make_deployment("race")
+        async with db.begin() as session:
+            await record(session, batch(deployment, 1, task=11, phase="rolling_back"))
+            late = asyncio.create_task(write(db, batch(deployment, 1, 2, task=7, phase="active", says="never ")))
+            await asyncio.sleep(0.3)
+        await late
+        assert await messages(db, deployment) == ["m1"]
+        assert (await row(db, deployment)).phase == "rolling_back"
+
+    async def test_what_it_is_just_writing_yields_too(self, db: Database, make_deployment: MakeDeployment) -> None:
+        deployment = await make_deployment("race2")
+        async with db.begin() as session:
+            await record(session, batch(deployment, 1, 2, task=7, phase="active", says="never "))
+            later = asyncio.create_task(write(db, batch(deployment, 1, task=11, phase="rolling_back")))
+            await asyncio.sleep(0.3)
+        await later
+        assert await messages(db, deployment) == ["m1"]
+        assert (await row(db, deployment)).phase == "rolling_back"
 
 
 async def test_a_new_run_takes_the_row_over(db: Database, make_deployment: MakeDeployment) -> None:

@@ -72,7 +72,7 @@ def test_people_told_apart_by_capitals_alone_are_named_before_anything_changes(p
 
 
 def test_of_certificates_from_before_the_newest_of_each_name_is_looked_after(pg_url: str) -> None:
-    downgrade(pg_url, "0006")
+    downgrade(pg_url, "0009")
     engine = create_engine(pg_url)
     firm, owner, old, new = new_id(), new_id(), new_id(), new_id()
     with engine.begin() as connection:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from domain.change_steps import CHANGE_STEPS, CHANGES
 from domain.fulfilment import FulfilmentInputs
 from domain.fulfilment_steps import FULFILMENT, PARTS, TAKING_BACK
 from domain.provisioning import RunInputs
+from domain.sales import CHANGES as SUBSCRIPTION_CHANGES
 from domain.statuses import DeploymentType
 from domain.step import Step
 from domain.steps import BY_NAME, PROVISIONING, TERMINATION, steps_for
@@ -14,6 +16,7 @@ from domain.steps import BY_NAME, PROVISIONING, TERMINATION, steps_for
 KINDS = [
     PROVISIONING,
     TERMINATION,
+    *CHANGE_STEPS.values(),
     steps_for(DeploymentType.SHARED, new_server=False),
     steps_for(DeploymentType.SHARED, new_server=True),
 ]
@@ -35,7 +38,7 @@ def test_the_seven_documented_steps_have_their_messages() -> None:
 
 
 def test_editable_inputs_exist() -> None:
-    hosting = {step.name for step in (*FULFILMENT, *PARTS, *TAKING_BACK)}
+    hosting = {step.name for step in (*FULFILMENT, *PARTS, *TAKING_BACK, *CHANGES)}
     for step in BY_NAME.values():
         inputs = FulfilmentInputs if step.name in hosting else RunInputs
         assert set(step.editable) <= set(inputs.model_fields), step.name
@@ -45,3 +48,7 @@ def test_a_place_on_an_existing_server_orders_nothing() -> None:
     names = {step.name for step in steps_for(DeploymentType.SHARED, new_server=False)}
     assert not names & {"create_server", "await_server"}
     assert "set_up_server" in names
+
+
+def test_every_kind_of_change_has_its_story() -> None:
+    assert set(CHANGE_STEPS) == set(SUBSCRIPTION_CHANGES)

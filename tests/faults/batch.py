@@ -20,6 +20,7 @@ from tests.faults.stack import Stack, running
 from tests.faults.story import CLOUDS, LATE_ACCEPT_WINDOW
 
 AT_ONCE = 32
+TOLD_EVERY = 250  # seeds, where nobody sees a bar: in a file, or in CI's log
 
 
 @dataclass
@@ -135,10 +136,14 @@ def _tail(stack: Stack) -> str:
 class _Done:
     def __init__(self, progress: Progress, total: int) -> None:
         self._progress = progress
+        self._total = total
         self._task = progress.add_task("seeds", total=total, ends="")
         self._ends: Counter[str] = Counter()
+        self._count = 0
+        self._began = time.monotonic()
 
     def one(self, verdict: Verdict) -> None:
+        self._count += 1
         self._ends[verdict.end] += 1
         if verdict.violations:
             self._ends["[red]violations[/red]"] += 1
@@ -146,6 +151,10 @@ class _Done:
                 self._progress.console.print(f"[red]seed {verdict.seed}[/red] {found.kind}: {found.what}")
         ends = ", ".join(f"{count} {end}" for end, count in self._ends.most_common())
         self._progress.update(self._task, advance=1, ends=ends)
+        if not self._progress.console.is_terminal and self._count % TOLD_EVERY == 0:
+            seconds = time.monotonic() - self._began
+            told = f"{self._count} of {self._total} seeds in {seconds:.0f} s: {ends}"
+            self._progress.console.print(told, highlight=False)
 
 
 @contextlib.contextmanager

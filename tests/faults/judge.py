@@ -49,11 +49,13 @@ class Judge:
     def _say(self, kind: Kind, what: str) -> None:
         self._found.append(Violation(kind, what))
 
-    async def verdict(self, ended: WorkflowExecutionStatus | None) -> list[Violation]:
-        """Everything that is wrong with a run that has ended; `ended` is what Temporal says of its workflow."""
+    async def verdict(self, told: str, ended: WorkflowExecutionStatus | None) -> list[Violation]:
+        """Everything that is wrong with a run that has ended: by its row, which was `told`, and by Temporal's word."""
         servers = self._stack.clouds.bought(str(self._id))
         async with self._stack.db.begin() as session:
             facts = await load(session, self._id)
+            if facts.deployment.phase != told:
+                self._say("lost", f"the row told of an end, {told}, that was none: {facts.deployment.phase}")
             self._cloud(facts, servers, await self._set_aside(session))
             self._row(facts, ended)
             await self._journal(session, facts)
@@ -101,6 +103,8 @@ class Judge:
 
     def _row(self, facts: RunFacts, ended: WorkflowExecutionStatus | None) -> None:
         row = facts.deployment
+        if Phase(row.phase) not in ENDS:
+            return  # said above
         status, workflow = ENDS[Phase(row.phase)]
         if row.status != status and row.phase != Phase.TERMINATED:
             self._say("lost", f"the row's status is {row.status} in phase {row.phase}")
@@ -132,6 +136,9 @@ class Judge:
         if len(set(positions)) != len(positions):
             self._say("duplicate", "two events have one position")
         steps = [row for row in rows if row.kind == "step"]
+        told = [row.run_id for row in steps if row.state == StepState.ENDED]
+        if len(set(told)) != len(told):
+            self._say("duplicate", "the journal tells of two ends of one run")
         self.moves = sum(row.message.startswith("No room at") for row in steps)
         for run_id in dict.fromkeys(row.run_id for row in steps):
             told = [row.seq for row in steps if row.run_id == run_id]

@@ -13,7 +13,6 @@ from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
-from temporalio.api.enums.v1 import EventType
 from temporalio.client import (
     Client,
     WorkflowExecutionStatus,
@@ -32,6 +31,7 @@ from domain.servers import ROOT_PASSWORD, USER_DATA, ServerOptions
 from domain.starting import provisioning_start, termination_start
 from domain.statuses import ENDED_PHASES, Phase
 from providers.hosts.cloud_init import new_keypair
+from tests.faults.heard import last_heard
 from tests.faults.judge import Judge, Violation, stuck
 from tests.faults.outside import SEED
 from tests.faults.stack import Stack
@@ -192,15 +192,15 @@ class Life:
         if phase is None:
             what = f"the {'termination' if terminating else 'run'} did not end within {self._deadline:.0f} s"
             verdict.violations.append(await stuck(self._stack, order.deployment_id, what))
-            verdict.violations.append(Violation("lost", await _last_heard(handle)))
+            verdict.violations.append(Violation("lost", await last_heard(handle)))
             return
         verdict.end = phase
         judge = Judge(self._stack, order.deployment_id, self._stack.clouds.twins(self._seed))
         closed = await self._closed(handle)
-        verdict.violations += await judge.verdict(closed)
+        verdict.violations += await judge.verdict(phase, closed)
         verdict.moves = max(verdict.moves, judge.moves)
         if closed is None:
-            verdict.violations.append(Violation("lost", await _last_heard(handle)))
+            verdict.violations.append(Violation("lost", await last_heard(handle)))
 
     async def _until(self, order: ProvisionOrder, handle: WorkflowHandle[Any, Any], ends: set[Phase]) -> str | None:
         cancel_after = self._story.cancel_after
@@ -243,17 +243,6 @@ class Life:
             else:
                 await handle.execute_update("roll_back", RollbackRequest(reason="drawn"), rpc_timeout=RPC)
         await asyncio.sleep(2 * LOOK)
-
-
-async def _last_heard(handle: WorkflowHandle[Any, Any]) -> str:
-    """What Temporal has of a run that does not end: its last events, and whether a task fails or nobody takes it."""
-    try:
-        events = [EventType.Name(event.event_type) async for event in handle.fetch_history_events()]
-        pending = (await handle.describe()).raw_description.pending_workflow_task
-    except RPCError as error:
-        return f"Temporal does not tell: {error.message}"
-    tail = ", ".join(name.removeprefix("EVENT_TYPE_").lower() for name in events[-4:])
-    return f"Temporal's last events of it are {tail}; attempt {pending.attempt} of a workflow task is pending"
 
 
 async def sweep_regularly(client: Client) -> None:

@@ -25,7 +25,7 @@ from tests import postgres
 from tests.conftest import TEMPORAL
 from tests.histories import fingerprints
 from tests.histories.stories import STORIES
-from tests.workflows.world import World
+from tests.workflows.changes import ChangeWorld
 
 HERE = Path(__file__).parent
 
@@ -40,7 +40,7 @@ async def record(client: Client, server: str, names: list[str]) -> None:
             connection.execute(f"create database {name}")
         url = f"{server.replace('postgresql://', 'postgresql+psycopg://')}/{name}"
         await asyncio.to_thread(upgrade, url)
-        world = World(Database(url), KeyRing.parse(KeyRing.generate()))
+        world = ChangeWorld(Database(url), KeyRing.parse(KeyRing.generate()))
         async with contextlib.AsyncExitStack() as stack:
             for worker in world.workers(client):
                 await stack.enter_async_context(worker)

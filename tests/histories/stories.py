@@ -16,6 +16,7 @@ from db.models import Deployment, DeploymentEvent
 from domain import ids
 from domain.accounts import AccountCall
 from domain.certificates import RenewalCall
+from domain.dns_records import RecordKey
 from domain.inventory import SweepCall
 from domain.offers import Offer, OffersCall
 from domain.provisioning import (
@@ -36,9 +37,14 @@ from domain.starting import (
     renewal_start,
     set_up_start,
     termination_start,
+    zone_look_start,
+    zone_start,
 )
 from domain.statuses import DeploymentType, StepState, Tier
+from domain.zones import ChangeKind, ZoneCall
+from tests.histories.hosting_stories import HOSTING_STORIES
 from tests.workflows import certificates
+from tests.workflows.changes import ChangeWorld
 from tests.workflows.world import World, until_parked
 from workflows.accounts import AccountCheck
 from workflows.house_servers import SetUpServer
@@ -50,8 +56,9 @@ from workflows.renewals import RenewCertificate
 from workflows.server_actions import LookAtServer, ServerActions
 from workflows.sweeps import CertificateSweep, InventorySweep, StartSweep
 from workflows.termination import Termination
+from workflows.zones import ChangeZone, LookAtZone
 
-Story = Callable[[World, Client], Awaitable[WorkflowHandle[Any, Any]]]
+Story = Callable[[ChangeWorld, Client], Awaitable[WorkflowHandle[Any, Any]]]
 SOON = 1 / 3600  # hours until a wait escalates: these stories run in real time
 
 
@@ -186,6 +193,28 @@ async def cancelled_while_parked(world: World, client: Client) -> WorkflowHandle
     world.fail("await_ssh", "HostKeyMismatch")
     handle = await world.start(client, await world.order("givenup"))
     await until_parked(handle, "await_ssh")
+    await handle.cancel()
+    return await ended(handle)
+
+
+async def cancelled_and_called_back(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    """As above, by a run that asks first whether it has handed over; those above were recorded before that."""
+    world.fail("await_ssh", "HostKeyMismatch")
+    handle = await world.start(client, await world.order("calledback"))
+    await until_parked(handle, "await_ssh")
+    await handle.cancel()
+    return await ended(handle)
+
+
+async def cancelled_too_late(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    world.fail("health_check", "ExposedPort")
+    order = await world.order("toolate")
+    handle = await world.start(client, order)
+    await until_parked(handle, "health_check")
+    async with world.db.begin() as session:  # as a workflow task does that is given up afterwards
+        await session.execute(
+            update(Deployment).where(Deployment.id == order.deployment_id)
+            .values(activated_at=datetime.now(UTC), access_url=f"https://{order.fqdn}"))  # fmt: skip
     await handle.cancel()
     return await ended(handle)
 
@@ -359,6 +388,28 @@ async def house_server_given_up(world: World, client: Client) -> WorkflowHandle[
     return await ended(handle)
 
 
+async def zone_changed(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    zone = await world.zone("changed.example")
+    await world.zone_change(zone)
+    await world.zone_change(zone, ChangeKind.SET, RecordKey(name="www.changed.example", type="A"))
+    world.fail("change_zone", "NotReady", times=1, final=False)
+    call = ZoneCall(zone_id=str(zone.id), zone_name=zone.zone_name)
+    return await ended(await client.start_workflow(ChangeZone.run, call, **zone_start(call)))
+
+
+async def zone_change_failed(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    zone = await world.zone("refused.example")
+    await world.zone_change(zone)
+    world.fail("change_zone", "Conflict", "the zone is somebody else's")
+    call = ZoneCall(zone_id=str(zone.id), zone_name=zone.zone_name)
+    return await ended(await client.start_workflow(ChangeZone.run, call, **zone_start(call)))
+
+
+async def zone_looked_at(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    call = ZoneCall(zone_id=str(new_id()), zone_name="seen.example")
+    return await ended(await client.start_workflow(LookAtZone.run, call, **zone_look_start(call)))
+
+
 async def certificate_renewed(world: World, client: Client) -> WorkflowHandle[Any, Any]:
     return await _renewal(world, client, "renewed")
 
@@ -395,9 +446,11 @@ async def certificates_swept(world: World, client: Client) -> WorkflowHandle[Any
 STORIES: dict[str, Story] = {
     story.__name__: story
     for story in (
+        *HOSTING_STORIES.values(),
         happy, shared_on_new, shared_on_existing, parked_and_retried, escalated_and_retried,
         parked, parked_in_two_branches, parked_in_undo, parked_and_escalated,
         rolled_back, rolled_back_after_stuck_undo, shared_rolled_back, cancelled, cancelled_while_parked,
+        cancelled_and_called_back, cancelled_too_late,
         terminated, terminated_later, terminated_shared, termination_parked,
         planned, planned_on_existing, swept, inventory_swept, offers_read, account_checked,
         bare_server, bare_server_taken_back, bare_server_deleted, moved_elsewhere, action_done, action_failed,
@@ -405,5 +458,6 @@ STORIES: dict[str, Story] = {
         house_server_set_up, name_server_set_up, house_server_parked, house_server_given_up,
         certificate_renewed, certificate_rehearsed, certificate_limited, certificate_put_back, certificate_not_due,
         certificates_swept,
+        zone_changed, zone_change_failed, zone_looked_at,
     )
 }  # fmt: skip

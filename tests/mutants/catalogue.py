@@ -25,6 +25,14 @@ SERVERS = "activities/servers.py"
 OFFERS = "activities/offers.py"
 GATE = "activities/_gate.py"
 BUDGETS = "db/queries/budgets.py"
+JOURNAL = "db/queries/journal.py"
+RECORDS = "activities/records.py"
+DELIVERIES = "activities/deliveries.py"
+PEOPLE = "db/queries/people.py"
+PRODUCTS = "db/queries/products.py"
+LINKS = "db/queries/links.py"
+MAILS = "db/queries/mails.py"
+RESET = "api/password_reset.py"
 WEBHOOK = "providers/payments/webhook.py"
 
 MUTANTS = (
@@ -98,6 +106,33 @@ MUTANTS = (
     _mutant(
         "the account's limits are not asked", "tests/providers/cloud/test_linode.py",
         ("providers/cloud/http.py", "            await self._gate.enter(*calls)\n", "            pass\n"),
+    ),
+    _mutant(
+        "a zone of somebody else is taken over", "tests/providers/dns/test_zones.py",
+        ("providers/dns/zone_shapes.py", 'if shape.get("account") != zone_mark(owner):', "if False:"),
+    ),
+    _mutant(
+        "a zone may be made inside somebody else's", "tests/providers/dns/test_zones.py",
+        ("providers/dns/zones.py", "            await self._refuse_inside_foreign(name, owner)\n", ""),
+    ),
+    _mutant(
+        "a zone is removed with what others put into it", "tests/providers/dns/test_zones.py",
+        ("providers/dns/zones.py", "        if foreign:\n", "        if False:\n"),
+    ),
+    _mutant(
+        "one change takes over a set of somebody else", "tests/providers/dns/test_records.py",
+        ("providers/dns/records.py", 'there[key].owner != owner]\n', 'False]\n'),
+    ),
+    _mutant(
+        "parked records are written over", "tests/providers/dns/test_records.py",
+        ("providers/dns/powerdns.py",
+         "                    self._refuse_foreign(await self._searched(name, type_, zone), name, type_, owner)\n",
+         "                    pass\n"),
+    ),
+    _mutant(
+        "the primary's answer counts for its secondaries", "tests/providers/dns/test_propagation.py",
+        ("providers/dns/propagation.py", "_behind(server, zone, sets, serial, timeout) for server in servers)",
+         "_behind(servers[0], zone, sets, serial, timeout) for server in servers)"),
     ),
     _mutant(
         "a long pause reaches into a certificate's last days", "tests/domain/test_renewal.py",
@@ -231,8 +266,146 @@ MUTANTS = (
         ("providers/payments/stripe.py", "if refund.metadata.get(MARK) == key:", "if refund.metadata.get(MARK) == '':"),
     ),
     _mutant(
+        "a payment that is being ordered for is ordered for again", "tests/db/test_orders.py",
+        ("db/queries/orders.py", "    await lock(session, PAYMENT_LOCK, payment_intent)\n", "    pass\n"),
+    ),
+    _mutant(
+        "a payment is ordered for again with other words", "tests/db/test_orders.py",
+        ("db/queries/orders.py", "        if kept != given:", "        if kept is given is None:"),
+    ),
+    _mutant(
+        "any internal key orders", "tests/api/test_orders.py",
+        ("api/orders.py", "if not sum(hmac", "if False and not sum(hmac"),
+    ),
+    _mutant(
+        "a payment of any amount is an order", "tests/api/test_payments.py",
+        ("db/queries/payments.py", "if facts.amount not in (None, price.amount_cents)", "if facts.amount is None"),
+    ),
+    _mutant(
+        "an older invoice shortens a period", "tests/api/test_payments.py",
+        ("db/queries/payments.py", "told.period_end > row.current_period_end", "told.period_end"),
+        ("domain/payments.py", "end, start = max(periods", "end, start = min(periods"),
+    ),
+    _mutant(
+        "a payment resumes whatever is suspended", "tests/api/test_payments.py",
+        ("db/queries/payments.py", "if row.past_due_since is None or not _made_good(row, told):",
+         "if row.status != SubscriptionStatus.SUSPENDED:"),
+    ),
+    _mutant(
         "an account with servers is removed", "tests/db/test_providers.py",
         ("db/queries/providers.py", "    if count:\n        raise ServersLive(count)",
          "    if count < 0:\n        raise"),
+    ),
+    _mutant(
+        "a machine's key opens what its scopes do not", "tests/api/test_api_keys.py",
+        ("api/deps.py", "if machine is not None and scope not in machine.scopes:", "if machine is Ellipsis:"),
+    ),
+    _mutant(
+        "a revoked machine's key is taken", "tests/api/test_api_keys.py",
+        ("db/queries/api_keys.py", "if row.revoked_at is not None or (", "if ("),
+    ),
+    _mutant(
+        "two choices of a house server run at once", "tests/db/test_house_servers.py",
+        ("db/queries/house_servers.py", "    await session.execute(select(func.pg_advisory_xact_lock(CHOICE_LOCK)))\n",
+         ""),
+    ),
+    _mutant(
+        "what a given-up task wrote stays", "tests/db/test_journal.py",
+        (JOURNAL, "or (d.task, d.seq) < (cast(%(task)s as bigint), cast(%(seq)s as bigint))",
+         "or d.seq < cast(%(seq)s as bigint)"),
+    ),
+    _mutant(
+        "what a given-up task told stays in the journal", "tests/db/test_journal.py",
+        (JOURNAL, "   where known.task < excluded.task\n", "   where known.task > excluded.task\n"),
+    ),
+    _mutant(
+        "what a given-up task told beyond its successor stays", "tests/db/test_journal.py",
+        (JOURNAL, "        await driver.execute(_FORGET[batch.kind], values)\n", "        pass\n"),
+    ),
+    _mutant(
+        "a given-up task writes after its successor", "tests/db/test_journal.py",
+        (JOURNAL, "   where taken.heard\n", ""),
+    ),
+    _mutant(
+        "what was handed over is undone", "tests/workflows/test_late_cancellation.py",
+        (RECORDS, "            if row.activated_at is None:\n                row.phase",
+         "            if row:\n                row.phase"),
+    ),
+    _mutant(
+        "what was called back is handed over", "tests/workflows/test_late_cancellation.py",
+        (RECORDS, "            if row.phase not in (Phase.RUNNING, Phase.ACTIVE):", "            if row is Ellipsis:"),
+    ),
+    _mutant(
+        "an order that is live is taken back and paid back", "tests/workflows/test_late_cancellation_of_orders.py",
+        (DELIVERIES, "            if held.subscription.activated_at is not None:\n                return ids.access",
+         "            if held is Ellipsis:\n                return ids.access"),
+    ),
+    _mutant(
+        "an order that was called back goes live", "tests/workflows/test_late_cancellation_of_orders.py",
+        (DELIVERIES, "            if job.phase != Phase.RUNNING:", "            if job is Ellipsis:"),
+    ),
+    _mutant(
+        "a cancellation stops a rollback", "tests/workflows/test_late_cancellation.py",
+        (STEPS, "        return await uninterrupted(work)\n", "        return await work\n"),
+    ),
+    _mutant(
+        "the last administrator is taken away", "tests/api/test_users.py",
+        (PEOPLE, "    if not (await session.execute(others)).scalar_one():",
+         "    if (await session.execute(others)).scalar_one() < 0:"),
+    ),
+    _mutant(
+        "two administrators take each other away", "tests/api/test_users.py",
+        (PEOPLE, "    await session.execute(select(func.pg_advisory_xact_lock(PEOPLE_LOCK)))", "    pass"),
+    ),
+    _mutant(
+        "a price that may have been sold is changed", "tests/api/test_products.py",
+        (PRODUCTS, "        beginning.append(new)\n        if old is not None:\n            ending.append(old)\n",
+         "        if old is not None:\n            old.amount_cents, old.limits_json = new.amount_cents, new.limits\n"
+         "            continue\n        beginning.append(new)\n"),
+        (PRODUCTS, "    return bool(ending or beginning)", "    return bool(prices)"),
+    ),
+    _mutant(
+        "a one-time link works twice", "tests/api/test_password_reset.py",
+        (LINKS, "OneTimeLink.used_at.is_(None), OneTimeLink.expires_at > now)\n        .values(used_at=now)",
+         "OneTimeLink.expires_at > now)\n        .values(used_at=now)"),
+    ),
+    _mutant(
+        "a one-time link works for ever", "tests/api/test_password_reset.py",
+        (LINKS, "OneTimeLink.used_at.is_(None), OneTimeLink.expires_at > now)\n        .values(used_at=now)",
+         "OneTimeLink.used_at.is_(None))\n        .values(used_at=now)"),
+    ),
+    _mutant(
+        "an older link outlives a newer one", "tests/api/test_password_reset.py",
+        (LINKS, "    await end(session, user_id, purpose)\n    token", "    token"),
+    ),
+    _mutant(
+        "who asks learns who has an account", "tests/api/test_password_reset.py",
+        (RESET, '{"message": _SENT}, 202,', '{"message": _SENT}, 202 if mail else 404,'),
+    ),
+    _mutant(
+        "the time of an answer tells who has an account", "tests/api/test_password_reset.py",
+        (RESET, "    await asyncio.sleep(max(0.0, ANSWER_SECONDS - (time.monotonic() - began)))\n", ""),
+    ),
+    _mutant(
+        "a mailbox is filled with links", "tests/api/test_password_reset.py",
+        (RESET, ">= LINKS_AN_HOUR:", "< 0:"),
+    ),
+    _mutant(
+        "sessions outlive a password that was reset", "tests/api/test_password_reset.py",
+        (RESET, "        await tokens.revoke_all(session, user.id)\n", ""),
+    ),
+    _mutant(
+        "a mail that was sent or given up is sent", "tests/db/test_mails.py",
+        (MAILS, '    if mail is None or mail.state != "waiting":', "    if mail is None:"),
+    ),
+    _mutant(
+        "a mail that was given up keeps its token", "tests/db/test_mails.py",
+        (MAILS, "last_error=clip(message))\n    )\n    await secrets.destroy_global(session, _purpose(mail_id))\n",
+         "last_error=clip(message))\n    )\n"),
+    ),
+    _mutant(
+        "a mail that was started is started again", "tests/db/test_mails.py",
+        (MAILS, "        .where(OutgoingMail.started_at.is_(None), OutgoingMail.created_at < before)",
+         "        .where(OutgoingMail.created_at < before)"),
     ),
 )  # fmt: skip

@@ -95,6 +95,11 @@ class Visitor:
     async def open(self, place: str) -> None:
         await self.page.evaluate("place => { location.hash = place }", place)
 
+    async def turn_to(self, group: str, place: str) -> None:
+        """By the bar, as people do."""
+        await self.at(f"group-{group}").click()
+        await self.at(f"nav-{place}").click()
+
     async def leave(self) -> None:
         self.complaints += await self.page.evaluate("window.violations ?? []")
         await self.page.context.close()

@@ -52,7 +52,7 @@ async def ledger(harbour: Harbour) -> None:
 @pytest.mark.usefixtures("ledger")
 class TestInventory:
     async def test_shows_the_bill_the_verdict_and_whom_each_server_is_for(self, operator: Visitor) -> None:
-        await operator.at("nav-inventory").click()
+        await operator.turn_to("servers", "inventory")
         await expect(operator.at("inventory-totals")).to_contain_text("€40.00 a month for 3 servers, €20.00")
         await expect(operator.at("inventory-totals")).to_contain_text("1 without a known price")
         await expect(operator.at("inventory-sweep")).to_contain_text("transip: Nothing was touched")

@@ -25,7 +25,7 @@ async def picture(visitor: Visitor, name: str) -> None:
 
 async def test_a_user_is_added_disabled_and_deleted(operator: Visitor) -> None:
     name = f"ada{uuid.uuid4().hex[:8]}"
-    await operator.at("nav-users").click()
+    await operator.turn_to("office", "users")
     await operator.at("add-user").click()
     await operator.at("user-name").fill("Ada Lovelace")
     await operator.at("user-email").fill(f"{name}@example.com")
@@ -46,7 +46,7 @@ async def test_a_user_is_added_disabled_and_deleted(operator: Visitor) -> None:
 
 
 async def test_what_the_api_refuses_stands_at_its_field(harbour: Harbour, operator: Visitor) -> None:
-    await operator.at("nav-users").click()
+    await operator.turn_to("office", "users")
     await operator.at("add-user").click()
     await operator.at("user-name").fill("Twin")
     await operator.at("user-email").fill(f"{harbour.world.username}@example.com")
@@ -60,7 +60,7 @@ async def test_several_users_change_at_once_and_refusals_are_named(harbour: Harb
         await harbour.world.sign_in(Role.USER)
         names.append(harbour.world.username)
     kept, gone = names
-    await operator.at("nav-users").click()
+    await operator.turn_to("office", "users")
     for name in names:
         await operator.at(f"choose-{name}").check()
     await operator.at("bulk-action").select_option("disable")
@@ -77,7 +77,7 @@ async def test_several_users_change_at_once_and_refusals_are_named(harbour: Harb
 
 async def test_a_product_is_added_its_price_changed_and_it_is_retired(operator: Visitor) -> None:
     slug = f"web-{uuid.uuid4().hex[:8]}"
-    await operator.at("nav-products").click()
+    await operator.turn_to("sales", "products")
     await operator.at("add-product").click()
     await operator.at("product-name").fill("Web Small")
     await operator.at("product-slug").fill(slug)
@@ -100,7 +100,7 @@ async def test_a_product_is_added_its_price_changed_and_it_is_retired(operator: 
 
 
 async def test_the_audit_says_who_did_what(harbour: Harbour, operator: Visitor) -> None:
-    await operator.at("nav-audit").click()
+    await operator.turn_to("office", "audit")
     await operator.at("filter-actor").fill(harbour.world.username)
     await expect(operator.at("audit")).to_contain_text("auth.login")
     await picture(operator, "audit")
@@ -110,7 +110,8 @@ async def test_roles_see_only_the_pages_they_may_read(harbour: Harbour, visitor:
     await harbour.world.sign_in(Role.SUPPORT)
     await visitor.sign_in(harbour.world.username, PASSWORD)
     await expect(visitor.at("nav-audit")).to_be_visible()
-    for page in ("nav-users", "nav-products"):
+    await visitor.at("group-sales").click()
+    for page in ("nav-users", "nav-products", "nav-tenants", "group-office"):
         await expect(visitor.at(page)).to_have_count(0)
 
 

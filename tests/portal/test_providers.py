@@ -45,7 +45,7 @@ async def stored(harbour: Harbour) -> list[ServiceProvider]:
 
 
 async def test_an_account_is_added_and_its_key_is_not_shown_again(harbour: Harbour, operator: Visitor) -> None:
-    await operator.at("nav-providers").click()
+    await operator.turn_to("servers", "providers")
     await expect(operator.at("providers")).to_contain_text("No account at any cloud")
     await operator.at("add-provider").click()
     await operator.at("provider-name").fill("Ocean")

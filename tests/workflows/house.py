@@ -35,9 +35,11 @@ PROOFS = ("prove_zone_absent", "prove_account_absent", "prove_mailbox_absent")
 
 
 class HouseWorld(World):
+    deliveries_class: type[DeliveryActivities] = DeliveryActivities
+
     def more_rows(self) -> list[Callable[..., Any]]:
-        rows = DeliveryActivities(self.deps)
-        return [rows.claim_names, rows.release_names, rows.hand_over_order, rows.open_refund]
+        rows = self.deliveries_class(self.deps)
+        return [rows.claim_names, rows.release_names, rows.hand_over_order, rows.call_back_order, rows.open_refund]
 
     def more_remote(self) -> list[Callable[..., Any]]:
         return [*map(self._effect, EFFECTS), *map(self._proof, PROOFS), self.make_site_csr,

@@ -21,18 +21,21 @@ from activities._context import Deps
 from activities.house_records import HouseRecordActivities
 from activities.records import RecordActivities
 from activities.sweeps import SweepActivities
+from activities.zone_records import ZoneRecordActivities
 from db.base import new_id
 from db.keyring import KeyRing
 from db.models import Deployment, Organization, ServerIntent, VpsInstance
-from db.models_hosting import Server
+from db.models_dns import DnsChange
+from db.models_hosting import DnsZone, Server
 from db.models_jobs import Job
-from db.queries import mails, servers, set_ups
+from db.queries import mails, servers, set_ups, zone_changes, zone_rows
 from db.queries.reservation import note_price
 from db.queries.runs import load
 from db.session import Database
 from domain import ids
 from domain.accounts import AccountCall, AccountChecked
 from domain.config import RunConfig
+from domain.dns_records import RecordKey
 from domain.house_servers import HouseCall, SetUpServerOrder
 from domain.inventory import SweepCall, SweepOutcome, SweepReport
 from domain.mails import PASSWORD_RESET, MailCall
@@ -55,6 +58,7 @@ from domain.provisioning import (
 from domain.servers import ActionCall, LookCall, PowerAction, Seen
 from domain.starting import provisioning_start
 from domain.statuses import DeploymentType, IntentState, Lifecycle, Tier
+from domain.zones import ChangeCall, ChangeKind, ChangeState, ZoneCall, ZoneSeen
 from providers.acme.client import AcmeClient
 from temporal import sandbox_runner
 from tests.clouds import FixedClouds
@@ -63,6 +67,8 @@ from workers.pools import WORKFLOWS
 from workflows.provisioning import Provisioning
 
 Script = Callable[[int], Exception | None]
+# Heartbeats, by which an activity hears of its cancellation, are put together for many seconds otherwise.
+HEARS = timedelta(seconds=0.1)
 
 
 class World:
@@ -234,6 +240,17 @@ class World:
         async with self.db.begin() as session:
             await mails.sent(session, uuid.UUID(call.mail_id))
 
+    @activity.defn
+    async def change_zone(self, call: ChangeCall) -> None:
+        await self._act("change_zone")
+        async with self.db.begin() as session:
+            await zone_changes.end(session, uuid.UUID(call.change_id), ChangeState.PUBLISHED, "seen everywhere")
+
+    @activity.defn
+    async def look_at_zone(self, call: ZoneCall) -> ZoneSeen:
+        await self._act("look_at_zone")
+        return ZoneSeen(serial=7, published="seen everywhere")
+
     def at_the_house(self) -> list[Callable[..., Any]]:
         def make(name: str) -> Callable[..., Any]:
             @activity.defn(name=name)
@@ -268,9 +285,9 @@ class World:
 
     def workers(self, client: Client, **runs: Any) -> list[Worker]:
         records, sweeps = self.records_class(self.deps), SweepActivities(self.deps)
-        house = HouseRecordActivities(self.deps)
-        rows = [records.record, records.reserve, records.move, records.preview,
-                records.activate, records.release, records.end_action, records.end_mail,
+        house, zones = HouseRecordActivities(self.deps), ZoneRecordActivities(self.deps)
+        rows = [zones.next_change, zones.fail_change, records.record, records.reserve, records.move, records.preview,
+                records.activate, records.call_back, records.release, records.end_action, records.end_mail,
                 house.activate_house_server, house.stand_down_house_server, sweeps.start_unstarted,
                 *certificates.rows(self.deps), *self.more_rows()]  # fmt: skip
         remote = [self.quote_server, self.create_server, self.await_server, self.set_up_server, self.destroy_server,
@@ -278,12 +295,13 @@ class World:
                   self.validate_account, self.prove_server_absent,
                   self.prove_name_absent,
                   self.prove_host_silent, self.make_csr, self.issue_certificate, self.send_mail,
+                  self.change_zone, self.look_at_zone,
                   *self.at_the_house(), *self.plain(), *certificates.outside(self.db, self._act),
                   *self.more_remote()]  # fmt: skip
         return [
             Worker(client, task_queue=ids.RUNS_QUEUE, workflows=list(WORKFLOWS), activities=rows,
                    workflow_runner=sandbox_runner(), **runs),
-            *(Worker(client, task_queue=queue, activities=remote)
+            *(Worker(client, task_queue=queue, activities=remote, max_heartbeat_throttle_interval=HEARS)
               for queue in (ids.cloud_queue("transip"), ids.cloud_queue("digitalocean"), ids.HOSTS_QUEUE,
                             ids.EDGE_QUEUE)),
         ]  # fmt: skip
@@ -322,6 +340,18 @@ class World:
         async with self.db.begin() as session:
             return await mails.queue(session, self.deps.keys, "ada@example.com", PASSWORD_RESET, values,
                                      token="t0ken")  # fmt: skip
+
+    async def zone(self, name: str) -> DnsZone:
+        """Commit a zone, as the front door does; nothing is asked of it yet."""
+        async with self.db.begin() as session:
+            return await zone_rows.create(session, name, "Native", None)
+
+    async def zone_change(
+        self, zone: DnsZone, kind: ChangeKind = ChangeKind.ZONE, key: RecordKey | None = None
+    ) -> DnsChange:
+        """Commit what is asked of a zone, as the front door does."""
+        async with self.db.begin() as session:
+            return await zone_changes.ask(session, zone, kind, "ada", key=key)
 
     async def house_server(self, hostname: str, kind: str = "web", status: str = "PENDING") -> SetUpServerOrder:
         """Commit a registered server and its set-up, as the front door does."""

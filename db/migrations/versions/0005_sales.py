@@ -200,6 +200,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_payment_events_subscription", "payment_events", [sa.literal_column("(facts ->> 'subscription')")]
     )
+    op.create_index("ix_payment_events_customer", "payment_events", [sa.literal_column("(facts ->> 'customer')")])
     op.create_index(op.f("ix_payment_events_order_id"), "payment_events", ["order_id"], unique=False)
     op.create_index(op.f("ix_payment_events_subscription_id"), "payment_events", ["subscription_id"], unique=False)
     op.create_index(op.f("ix_audit_log_action"), "audit_log", ["action"], unique=False)

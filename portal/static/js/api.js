@@ -109,8 +109,8 @@ export const query = (values) => {
   return text ? `?${text}` : "";
 };
 
-const get = async (path, signal) => (await call("GET", path, { signal })).data;
-const post = async (path, body = {}, headers = {}) => (await call("POST", path, { body, headers })).data;
+export const get = async (path, signal) => (await call("GET", path, { signal })).data;
+export const post = async (path, body = {}, headers = {}) => (await call("POST", path, { body, headers })).data;
 const instance = (id) => `/api/portal/instances/${encodeURIComponent(id)}`;
 const vps = (id) => `/api/vps/${encodeURIComponent(id)}`;
 const user = (id) => `/api/users/${encodeURIComponent(id)}`;
@@ -156,8 +156,6 @@ export const api = {
   events: (id, after, signal) => send("GET", `${instance(id)}/events`, {
     signal, headers: { Accept: "text/event-stream", ...(after ? { "Last-Event-ID": String(after) } : {}) },
   }),
-  retryJob: (id, step) => post(`/api/jobs/${encodeURIComponent(id)}/retry`, { step }),
-  settleCase: (id, note) => post(`/api/operator/payment-cases/${encodeURIComponent(id)}/settle`, { note }),
   retry: (id, step, changes) => post(`${instance(id)}/retry`, { step, changes }),
   rollBack: (id, reason) => post(`${instance(id)}/rollback`, { reason }),
   cancel: (id) => post(`${instance(id)}/cancel`),

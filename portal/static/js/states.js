@@ -1,6 +1,6 @@
 // The vocabulary of states: each has a word, a tone and an icon, so that colour is never the only sign.
 
-const entry = (label, tone, icon, live = false, short = label) => ({ label, tone, icon, live, short }); // short: in a graph node
+export const entry = (label, tone, icon, live = false, short = label) => ({ label, tone, icon, live, short }); // short: in a graph node
 
 export const STEP = {
   pending: entry("Waiting", "idle", "dot"),

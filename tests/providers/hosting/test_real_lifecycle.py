@@ -14,7 +14,7 @@ import pytest
 from providers.errors import CommandFailed, DiskFull, HostUnreachable, NotFound, StillPresent, Transient
 from providers.hosting import commands, sites
 from providers.hosting.account import Account
-from providers.hosting.backups import back_up, discard, fetch, restore
+from providers.hosting.backups import back_up, discard, fetch, restore, verify
 from providers.hosting.certificates import install_certificate, make_csr, publish_challenge
 from providers.hosting.inspection import facts
 from providers.hosting.locks import exclusive
@@ -105,6 +105,18 @@ class TestBackups:
             assert await discard(host, account, "job-1", server.story.say) is False
             with pytest.raises(NotFound):
                 await fetch(host, account, "job-1", sink)
+
+    async def test_an_archive_that_changed_on_the_server_is_not_the_backup(self, server: WebServer) -> None:
+        account = account_of(52)
+        async with server.enter() as host:
+            await server.place(host, account)
+            made = await back_up(host, account, "job-2", server.story.say)
+            assert await verify(host, account, "job-2", server.story.say) == made
+            await host.run(["truncate", "--size", "-1", made.path])
+            with pytest.raises(Transient, match="not what was packed"):
+                await verify(host, account, "job-2", server.story.say)
+            with pytest.raises(NotFound):
+                await verify(host, account, "job-3", server.story.say)
 
     async def test_what_is_no_archive_or_exceeds_the_quota_is_named(self, server: WebServer) -> None:
         account, packed = account_of(51, quota_mb=16), io.BytesIO()

@@ -148,8 +148,32 @@ class TestWalls:
             await host.run(fill(46))
             assert not (await host.run(fill(60), check=False)).ok
             assert (await server.get(account.domains[0])).text == "kept"
-            with pytest.raises(InvalidInput, match="cannot be made smaller"):
+            with pytest.raises(InvalidInput, match="not made smaller here"):
                 await ensure_account(host, account, server.story.say)
+
+    async def test_a_volume_is_made_smaller_with_its_content_unless_more_is_used(self, server: WebServer) -> None:
+        account = account_of(15, quota_mb=48)
+        smaller, too_small = (account.model_copy(update={"quota_mb": size}) for size in (24, 16))
+        async with server.enter() as host:
+            await server.place(host, account)
+            await write(host, account, f"{account.public}/index.html", "kept")
+            dd = ["dd", "if=/dev/urandom", f"of={account.private}/filler", "bs=1M", "count=18"]
+            await host.run(commands.as_user(account.system_user, dd))
+            digest = await host.run(["sha256sum", f"{account.private}/filler"])
+            with pytest.raises(InvalidInput, match="MB are used"):
+                await ensure_quota(host, too_small, server.story.say)
+            assert (await facts(host, account)).quota_mb == 48
+            # What an earlier try has left is no obstacle: the copy, and the volume not mounted.
+            await host.run(["cp", account.volume, f"{account.volume}.new"])
+            await volumes.unmount(host, account)
+            assert await ensure_quota(host, smaller, server.story.say) is True
+            assert await ensure_quota(host, smaller, server.story.say) is False
+            assert (await host.run(["sha256sum", f"{account.private}/filler"])).stdout == digest.stdout
+            assert (await server.get(account.domains[0])).text == "kept"
+            size = await host.run(["stat", "--format", "%s", account.volume])
+            assert int(size.stdout) == volumes.image_mb(24) * 1024 * 1024
+            assert not (await host.run(commands.as_user(account.system_user, [*dd[:-1], "count=40"]), check=False)).ok
+            assert await ensure_quota(host, account, server.story.say) is True
 
     async def test_a_growth_cut_short_is_ended_by_the_next(self, server: WebServer) -> None:
         account = account_of(13, quota_mb=16)

@@ -208,6 +208,34 @@ class TestOwnership:
 
 
 class TestTheEnd:
+    async def test_an_archive_is_made_once_and_outlives_the_mailbox_until_it_is_discarded(
+        self, served: MailHost, boxes: PostfixMailboxes
+    ) -> None:
+        await boxes.ensure_domain("pack.test", ANN)
+        await boxes.ensure_mailbox("box@pack.test", ANN, 5, HASH)
+        assert await boxes.back_up("box@pack.test", ANN, "job-1") is None, "nothing was ever delivered"
+        assert await served.deliver("box@pack.test", "keep me") == 250
+        assert await served.subjects("box@pack.test", PASSWORD, wanted=1) == ["keep me"]
+        with pytest.raises(Conflict):
+            await boxes.back_up("box@pack.test", BOB, "job-1")
+        await boxes.suspend("box@pack.test", ANN)
+        made = await boxes.back_up("box@pack.test", ANN, "job-1")
+        assert made is not None
+        assert await boxes.back_up("box@pack.test", ANN, "job-1") == made
+        await boxes.remove("box@pack.test", ANN)
+        assert await boxes.back_up("box@pack.test", ANN, "job-1") == made
+        async with served.enter() as host:
+            told = await host.run(["sha256sum", made.path])
+            assert told.stdout.split()[0] == made.sha256
+            inside = await host.run(["tar", "--list", "--file", made.path])
+            assert "box/Maildir/" in inside.stdout
+            unread = await host.run(["runuser", "-u", "vmail", "--", "cat", made.path], check=False)
+            assert not unread.ok
+        assert (await boxes.discard_archive("box@pack.test", ANN, "job-1")).changed
+        assert not (await boxes.discard_archive("box@pack.test", ANN, "job-1")).changed
+        assert (await boxes.discard_backup("box@pack.test", ANN)).changed
+        await boxes.remove_domain("pack.test", ANN)
+
     async def test_removal_keeps_the_mail_for_root_until_it_is_discarded(
         self, served: MailHost, boxes: PostfixMailboxes
     ) -> None:

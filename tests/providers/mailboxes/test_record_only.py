@@ -25,6 +25,7 @@ async def test_every_operation_says_that_nothing_was_done_outside() -> None:
         await boxes.resume("ann@a.test", "o"),
         await boxes.remove("ann@a.test", "o"),
         await boxes.discard_backup("ann@a.test", "o"),
+        await boxes.discard_archive("ann@a.test", "o", "job"),
         await boxes.remove_domain("a.test", "o"),
     ):
         assert outcome.changed is False
@@ -33,6 +34,7 @@ async def test_every_operation_says_that_nothing_was_done_outside() -> None:
 
 async def test_nothing_exists_and_no_mail_is_served() -> None:
     assert boxes.serves_mail is False
+    assert await boxes.back_up("ann@a.test", "o", "job") is None
     assert await boxes.facts("ann@a.test") == MailboxFacts(exists=False)
     assert "never more than a record" in await boxes.prove_absent("ann@a.test")
 

@@ -41,6 +41,13 @@ export async function busy(element, work) {
   }
 }
 
+// Draws a place anew and leaves the focus on the control that had it, if it is drawn again.
+export function redraw(place, ...content) {
+  const focused = place.contains(document.activeElement) ? document.activeElement.dataset.testid : null;
+  replace(place, ...content);
+  if (focused) place.querySelector(`[data-testid="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+}
+
 export const notice = (tone, symbol, ...content) => h("div", { class: `notice tone-${tone}` }, icon(symbol), h("div", {}, content));
 
 export const errorText = (id) => h("p", { class: "error", id, hidden: true });

@@ -74,6 +74,6 @@ export function pagedList({ title, query, signal, limit = 25, filters: asked, as
   load();
   return {
     reload: load,
-    element: h("section", { class: "card", "aria-label": title }, h("div", { class: "filters", role: "search" }, Object.values(controls).map((one) => one.element)), above, list),
+    element: h("section", { class: "card", "aria-label": title }, asked.length > 0 && h("div", { class: "filters", role: "search" }, Object.values(controls).map((one) => one.element)), above, list),
   };
 }

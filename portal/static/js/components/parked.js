@@ -1,6 +1,5 @@
 // A parked step: what happened, since when, until when, who may end it, and the form that ends it.
 
-import { api } from "../api.js";
 import { h, setText, uid } from "../dom.js";
 import { brief, dateTime, duration, now, since, spaced, words } from "../format.js";
 import { icon } from "../icons.js";
@@ -18,13 +17,20 @@ const LABELS = {
   migration_command: ["Migration command", "One argument per line. Empty means: the blueprint's."],
   environment: ["Environment", "Additional variables that are not secret."],
   acme_profile: ["Certificate profile", "Empty means: the CA's default."],
+  domain: ["Domain", "Empty means: a name of the platform's own."],
+  runtime: ["Runtime", "php or static."],
+  web_server_id: ["Web server", "Its id. Empty means: the active one with the most room."],
+  mail_server_id: ["Mail server", "Its id. Empty means: the active one with the most room."],
+  refund_reference: ["Refund made by hand", "The payment service's id of it, such as re_…. Empty means: refund it from here."],
+  price_id: ["Price", "The id of the price to change to."],
 };
 const LISTS = new Set(["migration_command"]);
 const MAPS = new Set(["environment"]);
 
+// `send(step, changes)` asks for the retry; `decided` is told once it was taken.
 export class ParkedPanel {
-  constructor(id, parked, step, decided) {
-    this.id = id;
+  constructor(send, parked, step, decided) {
+    this.send = send;
     this.decided = decided;
     this.title = step?.title ?? words(parked.step);
     this.parts = { trouble: h("b", {}), message: h("p", { class: "parked-message" }), since: h("dd", {}), until: h("dd", {}), owner: h("dd", {}) };
@@ -55,7 +61,7 @@ export class ParkedPanel {
     for (const one of this.inputs) if (one.changed()) changes[one.name] = one.value();
     for (const one of this.inputs) one.error("");
     try {
-      await busy(this.submit, () => api.retry(this.id, this.step, changes));
+      await busy(this.submit, () => this.send(this.step, changes));
       said(`${this.title} is tried again.`);
       this.decided();
     } catch (error) {

@@ -1,24 +1,25 @@
 // What needs a person: oldest first, with what happened, since when, until when, and who may end it.
 
-import { api } from "../api.js";
 import { busy, button } from "../components/basics.js";
-import { ask } from "../components/dialog.js";
-import { field } from "../components/field.js";
 import { failed, said } from "../components/toast.js";
 import { h, replace } from "../dom.js";
 import { brief, dateTime, now, since, spaced, words } from "../format.js";
 import { icon } from "../icons.js";
+import { sales } from "../salesapi.js";
 import { mayOperate, maySettle } from "../session.js";
+import { settleCase } from "./cases.js";
 
 const KINDS = {
   waits_for_operator: "Waits for a decision",
   escalated: "Overdue: nobody decided in time",
   workflow_task_failing: "The run's code fails",
   not_started: "Not started",
-  payment_case: "Money without an order",
   refund_failed: "Money is owed",
   mail_given_up: "Not sent",
 };
+
+const kindOf = (one) => (one.kind === "payment_case" ? (one.order_id ? "A payment needs somebody" : "Money without an order") : KINDS[one.kind] ?? words(one.kind));
+const DELIVERY = /^(FULFIL_ORDER|PROVISION_)/;
 
 // `missing` says which part of the list could not be asked for; an empty list must not hide that.
 export function attentionList(place, items, missing) {
@@ -40,7 +41,7 @@ function item(one) {
   const line = h("li", { "data-kind": one.kind });
   line.append(
     h("p", {}, h("b", {}, named), named !== one.label && one.job_id && h("span", { class: "sub" }, one.label),
-      h("span", { class: "sub" }, `${KINDS[one.kind] ?? words(one.kind)} · ${one.what}`)),
+      h("span", { class: "sub" }, `${kindOf(one)} · ${one.what}`)),
     h("p", { class: "trouble" }, h("b", {}, `${spaced(one.trouble)}: `), one.message),
     h("p", { class: "when" },
       h("span", { title: dateTime(one.since) }, icon("clock"), "since ", h("span", { "data-since": one.since }, brief(since(one.since)))),
@@ -51,36 +52,36 @@ function item(one) {
 }
 
 function action(one, over) {
-  if (one.kind === "payment_case") return maySettle() && button("Settle", { kind: "small", testid: `settle-${one.slug}`, on: { click: () => settle(one, over) } });
+  const place = placeOf(one);
+  const look = place && button(one.step ? "Decide" : "Look", { href: place, kind: "small", testid: `look-${one.slug}` });
+  if (one.kind === "payment_case" && maySettle()) return h("div", { class: "actions" }, settleButton(one, over), look);
   if (one.deployment_id && one.step) return button("Decide", { href: `#/instances/${one.deployment_id}`, kind: "small", testid: `decide-${one.slug}` });
-  if (one.job_id && one.step && mayOperate()) return tryAgain(one);
+  if (one.job_id && one.step && mayOperate()) return h("div", { class: "actions" }, tryAgain(one), look);
+  if (look) return look;
   const external = one.kind === "workflow_task_failing" || !one.deployment_id;
   const href = external ? one.temporal_url : `#/instances/${one.deployment_id}`;
   return href && button(external ? "Look in Temporal" : "Look", { href, external, kind: "small", testid: `look-${one.slug}` });
 }
 
+function settleButton(one, over) {
+  return button("Settle", { kind: "small", testid: `settle-${one.slug}`, on: { click: async () => {
+    if (await settleCase(one.event_id, one.what, one.message)) over();
+  } } });
+}
+
+// Where it can be seen: an order with all of its parts, or the one job.
+function placeOf(one) {
+  if (one.deployment_id) return null;
+  if (one.order_id && (!one.job_type || DELIVERY.test(one.job_type))) return `#/orders/${one.order_id}`;
+  return one.job_id ? `#/jobs/${one.job_id}` : one.subscription_id && `#/subscriptions/${one.subscription_id}`;
+}
+
 function tryAgain(one) {
   const again = button("Try again", { kind: "small", symbol: "retry", testid: `retry-${one.slug}`, title: "Retry this step as it is, once the cause is gone", on: { click: async () => {
     try {
-      await busy(again, () => api.retryJob(one.job_id, one.step));
+      await busy(again, () => sales.retryJob(one.job_id, one.step));
       said(`${one.what.split(":")[0]} is tried again.`);
     } catch (error) { failed(error); }
   } } });
   return again;
-}
-
-async function settle(one, over) {
-  const note = field("What was done", { name: "note", type: "textarea", hint: "For instance: paid back by hand, or ordered by hand as …", testid: "settle-note" });
-  const done = await ask({
-    title: "Settle this case", tone: "warn", symbol: "alert", yes: "Settle", kind: "primary", testid: "settle",
-    body: h("div", { class: "stack" }, h("p", {}, one.what), h("p", { class: "small muted" }, one.message), note.element),
-    act: async () => {
-      note.error("");
-      if (!note.value.trim()) { note.error("Say how it was dealt with."); throw new Error(""); }
-      await api.settleCase(one.event_id, note.value.trim());
-    },
-  });
-  if (!done) return;
-  over();
-  said("The case is settled.");
 }

@@ -1,5 +1,6 @@
 // One run, live: where it stands, its graph, its times, its log, and the decisions it waits for.
 
+import { api } from "../api.js";
 import { everySecond } from "../clock.js";
 import { Absence } from "../components/absence.js";
 import { announce, button, card, chip, notice, skeleton, updateChip } from "../components/basics.js";
@@ -167,7 +168,7 @@ class RunPage {
     for (const one of [...list].sort((a, b) => Date.parse(a.since) - Date.parse(b.since))) {
       let panel = this.panels.get(key(one));
       if (!panel) {
-        panel = new ParkedPanel(this.id, one, (status.steps ?? []).find((step) => step.name === one.step), () => this.decided());
+        panel = new ParkedPanel((step, changes) => api.retry(this.id, step, changes), one, (status.steps ?? []).find((step) => step.name === one.step), () => this.decided());
         this.panels.set(key(one), panel);
         this.parkedPlace.append(panel.element);
       } else panel.update(one);

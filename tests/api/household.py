@@ -1,0 +1,117 @@
+"""One of everything that a path can name, as rows: what belongs to one tenant, beside what belongs to the house.
+
+A route whose path names something new needs it in here: `ids` is asked by the names that paths give.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import insert
+
+from db.base import new_id
+from db.models import Deployment, DeploymentEvent, User, VpsInstance
+from db.models_clouds import ServerAction, VpsPlan
+from db.models_hosting import BackupJob, DnsZone, HostingAccount, MailAccount, Server
+from db.models_inventory import CloudResource
+from db.models_jobs import JobEvent
+from db.models_sales import PaymentEvent
+from db.queries import api_keys, orders, tokens
+from db.session import Database
+from domain.api_keys import Scope
+from domain.statuses import Role
+from tests.api.accounts import account
+from tests.sales import Shop, open_shop
+
+UNUSABLE = "!"  # as a password's hash: nobody signs in with it
+LONG = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Household:
+    """`ids`: what paths and bodies name, by the name they give it. `marks`: texts that only its own may read."""
+
+    shop: Shop
+    organization_id: uuid.UUID
+    ids: dict[str, str]
+    marks: frozenset[str]
+
+
+async def settle(db: Database) -> Household:
+    shop = await open_shop(db)
+    now = datetime.now(UTC)
+    async with db.begin() as session:
+        placed = await orders.place(session, shop.asked(domain=f"{shop.tenant.slug}.nl"))
+    owner, own = placed.customer.organization_id, placed.subscription.id
+    provider = await account(db)
+    refs = {name: new_id() for name in ("deployment", "application", "vps", "carrier", "server", "plan", "resource")}
+    word = refs["vps"].hex[-10:]
+    user, _ = await somebody(db, Role.USER, organization_id=owner)
+    async with db.begin() as session:
+        for vps, name in (("vps", "bare"), ("carrier", "app")):
+            await session.execute(insert(VpsInstance).values(
+                id=refs[vps], vps_name=f"{name}-{word}", lifecycle="active", power_state="running",
+                provider_type="digitalocean", provider_id=provider, label=f"{name}-{word}", specs={"cpu": 2},
+                provider_instance_id=f"{name}-{word}", seen_at=now, currency="EUR"))  # fmt: skip
+        for run, kind, vps in (("deployment", "server", "vps"), ("application", "dedicated", "carrier")):
+            await session.execute(insert(Deployment).values(
+                id=refs[run], organization_id=owner, deployment_type=kind, tier="starter", slug=f"{kind}-{word}",
+                assigned_subdomain=f"{kind}-{word}.example.com", status="active", phase="active", vps_id=refs[vps],
+                admin_email=f"admin-{word}@example.com", admin_name="Admin", started_at=now, position=1,
+                inputs={"provider": "digitalocean", "provider_id": str(provider)}))  # fmt: skip
+        await session.execute(insert(DeploymentEvent).values(
+            deployment_id=refs["application"], position=1, kind="log", run_id=f"run-{word}", step="set_up_server",
+            state="info", message="A line", data={}, activity_id="1", attempt=1, line_no=1, at=now))  # fmt: skip
+        session.add_all([
+            Server(id=refs["server"], hostname=f"web-{word}.example.com", ip_address="192.0.2.1", type="web"),
+            ServerAction(id=new_id(), vps_id=refs["vps"], action="reboot", state="done", ended_at=now),
+            VpsPlan(id=refs["plan"], provider_id=provider, provider_plan_id=f"s-{word}"),
+            CloudResource(id=refs["resource"], provider="digitalocean", provider_ref=f"foreign-{word}",
+                          state="unexplained", verdict="unproven", correlation=word),
+        ])  # fmt: skip
+        await session.flush()
+        session.add_all([
+            DnsZone(id=new_id(), zone_name=f"{own.hex}.nl", subscription_id=own),
+            HostingAccount(id=new_id(), subscription_id=own, server_id=refs["server"], system_user=f"h{own.hex[:20]}",
+                           home_dir="/srv/sites/h", fqdn=f"{own.hex}.nl", quota_mb=1024),
+            MailAccount(id=new_id(), subscription_id=own, email=f"info@{own.hex}.nl", quota_mb=512),
+            BackupJob(id=new_id(), subscription_id=own, reason="manual"),
+            JobEvent(job_id=placed.jobs[0].id, position=1, kind="log", family="run", run_id=f"run-{own.hex}",
+                     step="dns", message="A line", activity_id="1", attempt=1, line_no=1),
+            PaymentEvent(id=f"evt_{own.hex}", type="payment_intent.succeeded", happened_at=now, livemode=False,
+                         outcome="case", message="?", order_id=placed.order.id, subscription_id=own),
+        ])  # fmt: skip
+        key, _ = await api_keys.create(session, tenant_id=shop.tenant.id, name=f"key {word}", kind="portal", scopes=[])
+    owned = {
+        "deployment_id": refs["application"], "vps_id": refs["vps"], "order_id": placed.order.id,
+        "subscription_id": own, "job_id": placed.jobs[0].id, "event_id": f"evt_{own.hex}",
+        "tenant_id": shop.tenant.id, "organization_id": owner, "user_id": user, "key_id": key.id,
+    }  # fmt: skip
+    houses = {
+        "provider_id": provider, "plan_id": refs["plan"], "resource_id": refs["resource"],
+        "server_id": refs["server"], "product_id": shop.product.id, "price_id": shop.price.id,
+    }  # fmt: skip
+    marks = {str(ref) for ref in owned.values()} | {word, shop.tenant.slug, placed.customer.email, own.hex}
+    return Household(shop, owner, {name: str(ref) for name, ref in (owned | houses).items()}, frozenset(marks))
+
+
+async def somebody(db: Database, role: Role, **columns: object) -> tuple[uuid.UUID, uuid.UUID]:
+    """(user, session) of somebody new who has signed in."""
+    user, family = new_id(), new_id()
+    name = f"u{user.hex[-12:]}"
+    async with db.begin() as session:
+        session.add(User(id=user, username=name, email=f"{name}@example.com", password_hash=UNUSABLE, role=role,
+                         **columns))  # fmt: skip
+        await session.flush()
+        await tokens.issue(session, user, family, LONG)
+    return user, family
+
+
+async def machine(db: Database, *scopes: Scope, tenant_id: uuid.UUID | None = None) -> str:
+    """A new key in clear."""
+    async with db.begin() as session:
+        made = await api_keys.create(session, tenant_id=tenant_id, name=f"machine {uuid.uuid4().hex[:8]}",
+                                     kind="portal", scopes=list(scopes))  # fmt: skip
+    return made[1]
