@@ -18,7 +18,7 @@ from activities._cas import account_key
 from activities._context import Deps
 from activities.names import name_servers
 from db.queries import ca_ledger, certificates
-from domain.ca_catalogue import limits_of
+from domain.ca_catalogue import ACCOUNT, limits_of
 from domain.ca_limits import CaLimit, Charge, Renewal, Wanted, charges_of, name_key, set_key, spent_by_order
 from providers.acme import csr as csrs
 from providers.acme.chains import Issued
@@ -27,7 +27,6 @@ from providers.acme.problems import PROVIDER
 from providers.dns.challenges import ChallengeSolver
 from providers.errors import IssuanceLimited, NotValidated, ProofUnseen, ProviderError, Transient
 
-ACCOUNT = "house"  # one at each CA, for all customers
 DEADLINE_SECONDS = 240.0  # of one issuance; leaves the attempt time to clean up
 
 

@@ -51,8 +51,8 @@ class RenewalRecordActivities:
             kind, ref = certificates.holder_of(row)
             return Renewal(
                 certificate_id=str(row.id), holder_kind=kind, holder_id=str(ref), names=await _names(session, row),
-                action=plan.action if due else Action.RENEW, fresh_key=row.revoked,
-                old_serves=not row.revoked and now < row.not_after,
+                action=plan.action if due else Action.RENEW, fresh_key=row.revoked or call.fresh_key,
+                old_serves=not (row.revoked or call.fresh_key) and now < row.not_after,
             )  # fmt: skip
 
     @activity.defn

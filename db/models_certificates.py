@@ -83,6 +83,7 @@ class Certificate(Base):
         Index("ix_certificates_due_polls", "renew_after", postgresql_where=text("next_action = 'poll'")),
         Index("ix_certificates_due_renewals", "renew_after",
               postgresql_where=text("next_action in ('renew','rehearse','second_ca','emergency')")),
+        Index("ix_certificates_names", "names", postgresql_using="gin", postgresql_where=text("superseded_at is null")),
         Index("ix_certificates_living_end", "not_after", "id", postgresql_where=text("superseded_at is null")),
     )  # fmt: skip
 

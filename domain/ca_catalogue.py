@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from domain.ca_limits import LETS_ENCRYPT, LETS_ENCRYPT_STAGING, Bucket, CaLimit
 
+ACCOUNT = "house"  # at each CA one account, for all customers
+
 DIRECTORIES: dict[str, Mapping[CaLimit, Bucket]] = {
     "https://acme-v02.api.letsencrypt.org/directory": LETS_ENCRYPT,
     "https://acme-staging-v02.api.letsencrypt.org/directory": LETS_ENCRYPT_STAGING,

@@ -20,10 +20,12 @@ class HolderKind(StrEnum):
 
 
 class RenewalCall(BaseModel):
-    """Input of the workflow RenewCertificate. `forced`: somebody asks for it now, whatever the plan says."""
+    """Input of the workflow RenewCertificate. `forced`: somebody asks for it now, whatever the plan says.
+    `fresh_key`: and by another key, because the one in use may be known."""
 
     certificate_id: str
     forced: bool = False
+    fresh_key: bool = False
     requested_by: str = ""
     policy: RunPolicy = Field(default_factory=RunPolicy)
 

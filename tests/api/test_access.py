@@ -22,6 +22,7 @@ CLOSED = {
     "/api/admin/api-keys": ADMINISTRATORS,
     "/api/hosting/servers": ADMINISTRATORS | {Role.OPERATOR},
     "/api/tenants": ADMINISTRATORS,
+    "/api/ssl/renew/{domain}": ADMINISTRATORS | {Role.OPERATOR},
     "/api/operator/payment-cases/{event_id}/settle": ADMINISTRATORS | {Role.OPERATOR, Role.BILLING},
 }
 # Asked by people who have no token yet (an order's options are public), and by machines that watch or sign.

@@ -81,6 +81,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("next_action in ('renew','rehearse','second_ca','emergency')"),
     )
     op.create_index(
+        "ix_certificates_names",
+        "certificates",
+        ["names"],
+        unique=False,
+        postgresql_using="gin",
+        postgresql_where=sa.text("superseded_at is null"),
+    )
+    op.create_index(
         "ix_certificates_living_end", "certificates", ["not_after", "id"], unique=False,
         postgresql_where=sa.text("superseded_at is null"),
     )  # fmt: skip
@@ -107,7 +115,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("ca_buckets")
     op.drop_table("certificate_orders")
-    for name in ("living_end", "due_polls", "due_renewals"):
+    for name in ("living_end", "names", "due_polls", "due_renewals"):
         op.drop_index(f"ix_certificates_{name}", table_name="certificates")
     for name in CHECKS:
         op.drop_constraint(op.f(f"ck_certificates_{name}"), "certificates", type_="check")
