@@ -61,7 +61,7 @@ record: $(STAMP) ## record the workflow histories that the replay test uses
 	@$(BIN)/python -m tests.histories.record $(STORIES)
 
 mutants: $(STAMP) ## take each safeguard out of a copy; the tests must notice (ONLY=word)
-	@$(BIN)/python -m tests.mutants
+	@WORKERS=$(WORKERS) $(BIN)/python -m tests.mutants
 
 kills: $(STAMP) ## N=50 real provisionings, each with a process killed at a random moment (SEED, HOSTS, AT_ONCE)
 	@$(BIN)/python -m tests.kills $(if $(N),-n $(N)) $(if $(SEED),--seed $(SEED)) $(if $(HOSTS),--hosts $(HOSTS)) $(if $(AT_ONCE),--at-once $(AT_ONCE))

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.answers import also
-from api.deps import Caller, Held, IdempotencyKey, Orderer, actor
+from api.deps import Caller, Held, IdempotencyKey, Orderer, actor, tenant_of
 from api.envelope import reply
 from api.errors import ApiError
 from api.examples import CREATE_REQUEST, CREATED, taking
@@ -60,13 +60,13 @@ async def create_instance(
     dry_run: Annotated[bool, Query(description="Show what would happen; write and order nothing")] = False,
 ) -> Response:
     if dry_run or asked.dry_run:
-        return reply(request, {"plan": await _planned(held, asked)})
+        return reply(request, {"plan": await _planned(held, asked, principal)})
     made: Deployment | None = None
     async with held.db.begin() as session:
         earlier = await claimed(session, held, principal, key, route=ROUTE, body=_body(asked))
         if earlier is None:
             await _check_server(session, asked, lock=True)
-            organization = await _organization(session, asked)
+            organization = await _organization(session, asked, principal)
             made = await _deployment(session, held, asked, organization, principal)
             answer = _answer(asked, organization, made)
             if key is not None:
@@ -115,8 +115,10 @@ def _foreign(slug: str) -> ApiError:
     return ApiError(ErrorCode.CONFLICT, f"The slug {slug!r} belongs to another organization.", field="slug")
 
 
-async def _organization(session: AsyncSession, asked: CreateInstance) -> Organization:
-    organization = await ordering.organization_for(session, asked.organization_name, asked.slug)
+async def _organization(session: AsyncSession, asked: CreateInstance, principal: Caller) -> Organization:
+    organization = await ordering.organization_for(
+        session, asked.organization_name, asked.slug, within=tenant_of(principal)
+    )
     if organization is None:
         raise _foreign(asked.slug)
     return organization
@@ -182,11 +184,12 @@ def _answer(asked: CreateInstance, organization: Organization, made: Deployment)
     }
 
 
-async def _planned(held: Services, asked: CreateInstance) -> dict[str, object]:
+async def _planned(held: Services, asked: CreateInstance, principal: Caller) -> dict[str, object]:
     """The same refusals as a real order, then the plan of the code that would carry it out."""
     async with held.db.begin() as session:
         await _check_server(session, asked, lock=False)
-        if await ordering.slug_belongs_to_other(session, asked.organization_name, asked.slug):
+        within = tenant_of(principal)
+        if await ordering.slug_belongs_to_other(session, asked.organization_name, asked.slug, within=within):
             raise _foreign(asked.slug)
         if await ordering.slug_is_taken(session, asked.slug):
             raise _taken(asked.slug)

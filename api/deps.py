@@ -34,6 +34,7 @@ Caller = Principal | Machine
 
 OPERATORS = frozenset({Role.ADMINISTRATOR, Role.OPERATOR})
 NOBODY = uuid.UUID(int=0)  # no organization has this id
+OF_THE_HOUSE = frozenset({Scope.SERVERS_READ, Scope.METRICS_READ})  # what they open belongs to no tenant
 STAFF = OPERATORS | {Role.BILLING, Role.SUPPORT}
 
 
@@ -144,6 +145,11 @@ def bound(principal: Principal) -> uuid.UUID | None:
     return None if principal.role is not Role.USER else principal.organization_id or NOBODY
 
 
+def tenant_of(caller: Caller) -> uuid.UUID | None:
+    """The tenant whose rows alone a machine's key reaches; None for people, and for keys of the house."""
+    return caller.tenant_id if isinstance(caller, Machine) else None
+
+
 def requires(roles: frozenset[Role]) -> Callable[..., Awaitable[Principal]]:
     async def check(principal: Annotated[Principal, Depends(member)]) -> Principal:
         if principal.role not in roles:
@@ -178,6 +184,8 @@ def keyed(scope: Scope) -> Callable[..., Awaitable[Machine | None]]:
         machine = await machine_at(request)
         if machine is not None and scope not in machine.scopes:
             raise ApiError(ErrorCode.FORBIDDEN, f"This API key lacks the scope {scope}.")
+        if machine is not None and machine.tenant_id is not None and scope in OF_THE_HOUSE:
+            raise ApiError(ErrorCode.FORBIDDEN, "This API key is bound to a tenant; this is about the whole house.")
         return machine
 
     return check

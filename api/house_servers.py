@@ -146,6 +146,9 @@ async def remove(request: Request, server_id: str, principal: Operator, held: He
             lives = "1 account lives" if living.count == 1 else f"{living.count} accounts live"
             raise ApiError(ErrorCode.CONFLICT, f"{lives} on {server.hostname}; end or move what lives there "
                            "first.") from None  # fmt: skip
+        except house_servers.BackupsKept as kept:
+            raise ApiError(ErrorCode.CONFLICT, f"Last backups lie on {server.hostname} ({kept.count}), and their time "
+                           "is not over; leave it DRAINING until then.") from None  # fmt: skip
     return reply(request, {"message": "Server removed"})
 
 

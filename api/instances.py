@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.deps import Caller, Held, InstanceReader, parsed_id
+from api.deps import Caller, Held, InstanceReader, parsed_id, tenant_of
 from api.envelope import rendered, reply, stamp
 from api.errors import ApiError, not_found
 from api.examples import LOGS, STATUS
@@ -27,16 +27,19 @@ MAX_LINES = 5_000
 
 
 async def visible_row(held: Services, principal: Caller, ref: str) -> tuple[uuid.UUID, Row]:
-    """The deployment's row; 404 also where it belongs to somebody else's organization."""
+    """The deployment's row; 404 also where it belongs to somebody else's organization or tenant."""
     deployment_id = parsed_id(ref)
     row = await row_of(held.reader, deployment_id) if deployment_id else None
-    if row is None or deployment_id is None or not may_see(principal, row["organization_id"]):
+    if row is None or deployment_id is None or not may_see(principal, row):
         raise not_found("deployment", ref)
     return deployment_id, row
 
 
-def may_see(principal: Caller, organization_id: uuid.UUID) -> bool:
-    return principal.role is not Role.USER or principal.organization_id == organization_id
+def may_see(principal: Caller, row: Row) -> bool:
+    tenant = tenant_of(principal)
+    if tenant is not None:
+        return bool(tenant == row["tenant_id"])
+    return principal.role is not Role.USER or principal.organization_id == row["organization_id"]
 
 
 @router.get("/{deployment_id}/status", responses={200: STATUS, 304: {"description": "Unchanged"}})
@@ -91,7 +94,8 @@ async def instances(
     total, rows = 0, list[ListedInstance]()
     if principal.role is not Role.USER or principal.organization_id is not None:
         own = principal.organization_id if principal.role is Role.USER else None
-        wanted = InstanceFilter(status, phase, attention, deployment_type, tier, (search or "").strip() or None, own)
+        wanted = InstanceFilter(status, phase, attention, deployment_type, tier, (search or "").strip() or None, own,
+                                tenant_of(principal))  # fmt: skip
         async with held.db.begin() as session:
             total, rows = await list_instances(session, wanted, offset=(page - 1) * limit, limit=limit)
     pages = -(-total // limit)

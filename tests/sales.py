@@ -43,7 +43,9 @@ def an_email() -> str:
     return f"owner-{uuid.uuid4().hex[:10]}@bakery.example.com"
 
 
-async def open_shop(db: Database, *, kind: str = "hosting", interval: str = "month", cents: int = 995) -> Shop:
+async def open_shop(
+    db: Database, *, kind: str = "hosting", interval: str = "month", cents: int = 995, disk_mb: int = 1024
+) -> Shop:
     name = f"shop-{uuid.uuid4().hex[:10]}"
     async with db.begin() as session:
         tenant = Tenant(id=new_id(), slug=name, name=name)
@@ -51,6 +53,6 @@ async def open_shop(db: Database, *, kind: str = "hosting", interval: str = "mon
         session.add_all([tenant, product])
         await session.flush()
         price = Price(id=new_id(), product_id=product.id, interval=interval, amount_cents=cents, currency="EUR",
-                      limits_json={"disk_mb": 1024})  # fmt: skip
+                      limits_json={"disk_mb": disk_mb})  # fmt: skip
         session.add(price)
     return Shop(tenant, product, price)

@@ -26,6 +26,7 @@ class InstanceFilter:
     tier: str | None = None
     search: str | None = None
     organization_id: uuid.UUID | None = None  # only this organization's, whatever else is asked
+    tenant_id: uuid.UUID | None = None  # only those of this tenant's organizations
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ def _matching(wanted: InstanceFilter) -> Select[uuid.UUID]:
         value = getattr(wanted, column)
         if value is not None:
             query = query.where(getattr(Deployment, column) == value)
+    if wanted.tenant_id is not None:
+        query = query.where(Organization.tenant_id == wanted.tenant_id)
     if wanted.search:
         text = wanted.search
         query = query.where(

@@ -12,6 +12,7 @@ from db import secrets
 from db.base import new_id
 from db.keyring import KeyRing
 from db.models_hosting import DnsZone, HostingAccount, MailAccount, Server
+from db.queries import backups
 from domain.sales import ServerStatus, ServerType, ServiceStatus
 
 CHOICE_LOCK = 7466901
@@ -26,6 +27,14 @@ class HostnameTaken(Exception):
 
 
 class GuestsLive(Exception):
+    def __init__(self, count: int) -> None:
+        super().__init__(count)
+        self.count = count
+
+
+class BackupsKept(Exception):
+    """Last backups lie on the server whose time is not over."""
+
     def __init__(self, count: int) -> None:
         super().__init__(count)
         self.count = count
@@ -114,9 +123,15 @@ async def register(session: AsyncSession, keys: KeyRing, private_key: str | None
 
 
 async def remove(session: AsyncSession, server: Server) -> None:
-    """GuestsLive while anything lives there. The caller holds the row; it is kept, the key is destroyed."""
+    """GuestsLive while anything lives there, BackupsKept while last backups lie there.
+
+    The caller holds the row; it is kept, the key is destroyed.
+    """
     count = await used(session, server.id)
     if count:
         raise GuestsLive(count)
+    kept = await backups.kept_on(session, server.id)
+    if kept:
+        raise BackupsKept(kept)
     server.status = ServerStatus.REMOVED
     await secrets.destroy_global(session, key_purpose(server.id))

@@ -54,13 +54,19 @@ async def keep_answer(session: AsyncSession, principal: str, key: str, status: i
     )
 
 
-async def organization_for(session: AsyncSession, name: str, slug: str) -> Organization | None:
-    """The organization of this slug, made if new; None when the slug belongs to another name."""
-    await session.execute(
-        insert(Organization).values(id=new_id(), name=name, slug=slug).on_conflict_do_nothing(index_elements=["slug"])
-    )
+async def organization_for(
+    session: AsyncSession, name: str, slug: str, *, within: uuid.UUID | None = None
+) -> Organization | None:
+    """The organization of this slug, made if new; None when the slug belongs to another name, or, `within` a tenant,
+    to anybody else."""
+    made = insert(Organization).values(id=new_id(), name=name, slug=slug, tenant_id=within)
+    await session.execute(made.on_conflict_do_nothing(index_elements=["slug"]))
     row = (await session.execute(select(Organization).where(Organization.slug == slug))).scalar_one()
-    return row if row.name.casefold() == name.casefold() else None
+    return row if _is_meant(row, name, within) else None
+
+
+def _is_meant(row: Organization, name: str, within: uuid.UUID | None) -> bool:
+    return row.name.casefold() == name.casefold() and within in (None, row.tenant_id)
 
 
 async def organization_exists(session: AsyncSession, organization_id: uuid.UUID) -> bool:
@@ -72,9 +78,11 @@ async def slug_is_taken(session: AsyncSession, slug: str) -> bool:
     return (await session.execute(query)).first() is not None
 
 
-async def slug_belongs_to_other(session: AsyncSession, name: str, slug: str) -> bool:
-    found = (await session.execute(select(Organization.name).where(Organization.slug == slug))).scalar_one_or_none()
-    return found is not None and found.casefold() != name.casefold()
+async def slug_belongs_to_other(
+    session: AsyncSession, name: str, slug: str, *, within: uuid.UUID | None = None
+) -> bool:
+    found = (await session.execute(select(Organization).where(Organization.slug == slug))).scalar_one_or_none()
+    return found is not None and not _is_meant(found, name, within)
 
 
 async def insert_deployment(session: AsyncSession, values: dict[str, Any]) -> Deployment | None:

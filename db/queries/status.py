@@ -11,7 +11,7 @@ select d.id, d.organization_id, d.deployment_type, d.tier, d.slug, d.assigned_su
        d.attention, d.status_message, d.error_code, d.error_message, d.access_url, d.parked, d.absence,
        d.price_cents_month, d.currency, d.run_id, d.seq, d.position, d.requested_by, d.admin_email, d.admin_name,
        d.inputs, d.started_at, d.activated_at, d.ended_at, d.created_at, d.updated_at,
-       o.name as organization_name,
+       o.name as organization_name, o.tenant_id,
        v.id as vps_id, v.vps_name, v.vps_ip, v.vps_hostname, v.location, v.product_name, v.provider_type,
        v.lifecycle as vps_lifecycle, v.power_state as vps_power_state, v.is_shared as vps_is_shared,
        v.billed_until as vps_billed_until, v.updated_at as vps_updated_at,

@@ -54,7 +54,12 @@ async def ensure_quota(host: Host, account: Account, say: Say) -> bool:
     """
     async with exclusive(host):
         await require_user(host, account)
-        return await volumes.ensure_volume(host, account, say, may_shrink=True)
+        changed = await volumes.ensure_volume(host, account, say, may_shrink=True)
+        # The root of a volume that was made anew is as bare as a new one's.
+        await host.run(
+            general.make_directories([account.home], mode="0711", owner="root", group="root"), show="command"
+        )
+        return changed
 
 
 def _description(account: Account) -> str:

@@ -86,9 +86,10 @@ def set_size(path: str, megabytes: int) -> Argv:
     return ["truncate", "--size", f">{megabytes}M", path]
 
 
-def make_file_system(path: str) -> Argv:
+def make_file_system(path: str, *, content: str = "") -> Argv:
+    """With a copy of the folder `content`, owners, modes and times as they are there."""
     return ["mkfs.ext4", "-q", "-F", "-m", "0", "-i", str(BYTES_PER_INODE), "-J", f"size={SMALL_JOURNAL_MB}",
-            "-E", "root_owner=0:0,nodiscard", path]  # fmt: skip
+            "-E", "root_owner=0:0,nodiscard", *(["-d", content] if content else []), path]  # fmt: skip
 
 
 def check_file_system(path: str) -> Argv:
@@ -100,17 +101,12 @@ def grow_file_system(path: str) -> Argv:
     return ["resize2fs", path]
 
 
-def copy_sparse(source: str, target: str) -> Argv:
-    return ["cp", "--sparse=always", "--reflink=auto", "--", source, target]
+def mount_to_read(volume: str, path: str) -> Argv:
+    return ["mount", "-t", "ext4", "-o", "loop,ro,nosuid,nodev,noexec", volume, path]
 
 
-def resize_file_system(path: str, megabytes: int) -> Argv:
-    return ["resize2fs", path, f"{megabytes}M"]
-
-
-def cut_size(path: str, megabytes: int) -> Argv:
-    """Only behind a file system that was made that small."""
-    return ["truncate", "--size", f"{megabytes}M", path]
+def unmount(path: str) -> Argv:
+    return ["umount", path]
 
 
 def mounted(path: str) -> Argv:

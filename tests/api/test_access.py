@@ -25,6 +25,14 @@ CLOSED = {
     "/api/ssl/renew/{domain}": ADMINISTRATORS | {Role.OPERATOR},
     "/api/operator/payment-cases/{event_id}/settle": ADMINISTRATORS | {Role.OPERATOR, Role.BILLING},
 }
+# Open to read for whoever belongs to it, and changed by these only.
+CHANGED_BY = {
+    ("post", "/api/dns/zones"): ADMINISTRATORS | {Role.OPERATOR},
+    ("delete", "/api/dns/zones/{zone_id}"): ADMINISTRATORS | {Role.OPERATOR},
+    ("post", "/api/dns/zones/{zone_id}/publish"): ADMINISTRATORS | {Role.OPERATOR},
+    ("put", "/api/dns/zones/{zone_id}/records"): ADMINISTRATORS | {Role.OPERATOR, Role.USER},
+    ("delete", "/api/dns/zones/{zone_id}/records"): ADMINISTRATORS | {Role.OPERATOR, Role.USER},
+}
 # Asked by people who have no token yet (an order's options are public), and by machines that watch or sign.
 OPEN = {
     ("post", "/api/auth/login"), ("post", "/api/auth/refresh"), ("get", "/api/live"), ("get", "/api/ready"),
@@ -71,6 +79,16 @@ async def test_no_role_meets_a_failure_or_an_open_door(world: World, role: Role)
             assert (status, told.get("code")) == (403, "FORBIDDEN"), (method, path)
         elif guarded:
             assert status != 403, (method, path)
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_what_is_open_to_read_is_changed_by_whom_it_is_for(world: World, role: Role) -> None:
+    assert set(CHANGED_BY) <= set(await routes(world))
+    await world.sign_in(role)
+    for (method, path), allowed in CHANGED_BY.items():
+        status, told = await ask(world, method, path)
+        assert (status == 403) is (role not in allowed), (method, path, told)
+        assert status in (403, 404, 422), (method, path, told)
 
 
 # What a scope of a key opens; every other route is for people.

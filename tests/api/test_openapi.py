@@ -65,9 +65,7 @@ def served(pg_url: str) -> Iterator[Served]:
 async def callers(served: Served, home: Household) -> dict[str, dict[str, str]]:
     """Headers by kind of caller: every role, machines that may everything or nothing, the shop, nobody."""
     sign = served.app.state.services.tokens.sign
-    bearers = {
-        str(role): sign(*await somebody(served.db, role, organization_id=home.organization_id)) for role in Role
-    }
+    bearers = {str(role): sign(*await somebody(served.db, role, organization_id=home.organization_id)) for role in Role}
     bearers["stranger"] = sign(*await somebody(served.db, Role.USER))
     bearers["machine"] = await machine(served.db, *Scope)
     bearers["bound machine"] = await machine(served.db, *Scope, tenant_id=home.shop.tenant.id)
@@ -107,7 +105,13 @@ def _named(value: Any, home: Household) -> Any:
 def test_no_answer_is_a_failure_or_undocumented(served: Served, operation: Any) -> None:
     home = served.run(settle(served.db))
     asking = served.run(callers(served, home))
-    streams = "text/event-stream" in str(operation.definition.raw["responses"]["200" if "200" in operation.definition.raw["responses"] else next(iter(operation.definition.raw["responses"]))])
+    streams = "text/event-stream" in str(
+        operation.definition.raw["responses"][
+            "200"
+            if "200" in operation.definition.raw["responses"]
+            else next(iter(operation.definition.raw["responses"]))
+        ]
+    )
     wrong: dict[tuple[str, ...], str] = {}
     session = requests.Session()
 

@@ -12,14 +12,17 @@ from sqlalchemy import update
 from api.envelope import stamp
 from db.base import new_id
 from db.models_hosting import BackupJob, DnsZone, HostingAccount, MailAccount, Server
+from db.models_jobs import Job
 from db.models_sales import PaymentEvent, Refund, Subscription
 from db.queries import orders
 from db.queries.orders import Placed
 from domain.statuses import Role
 from tests.api.world import World
 from tests.sales import Shop, an_email, open_shop
+from tests.standing import delivered
 
 END = datetime(2027, 1, 1, tzinfo=UTC)
+NOW = datetime(2026, 12, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -160,3 +163,18 @@ async def test_a_subscription_says_what_comes_next_by_itself(
             .values(current_period_end=END, **columns))  # fmt: skip
     told = (await get(world, f"/api/subscriptions/{made.subscription.id}"))["subscription"]["next"]
     assert told == (None if what is None or at is None else {"what": what, "at": stamp(at)})
+
+
+async def test_a_subscription_says_what_it_may_be_asked_for_by_now(world: World, shop: Shop) -> None:
+    made = await delivered(world.db, shop)
+    where = f"/api/subscriptions/{made.subscription.id}"
+    assert (await get(world, where))["changes"] == ["suspend", "change", "cancel", "terminate", "refund"]
+    assert (await world.client.post(f"{where}/suspend", json={"reason": "spam"})).status_code == 202
+    assert (await get(world, where))["changes"] == []  # one at a time
+
+
+async def test_one_that_was_never_delivered_may_be_asked_for_nothing(world: World, shop: Shop) -> None:
+    made = await placed(world, shop)
+    async with world.db.begin() as session:
+        await session.execute(update(Job).where(Job.subscription_id == made.subscription.id).values(ended_at=NOW))
+    assert (await get(world, f"/api/subscriptions/{made.subscription.id}"))["changes"] == []

@@ -17,12 +17,13 @@ from db.models_hosting import BackupJob, Domain
 from db.models_jobs import Job
 from db.models_mail import OutgoingMail
 from db.models_sales import Subscription
-from db.queries import jobs, lifecycle, orders
+from db.queries import backups, delivery, house_servers, jobs, lifecycle, orders
 from db.queries.changes import Letters
 from db.session import Database
 from domain.lifecycle import Verdict
 from domain.sales import GRACE, KEPT_SUSPENDED, NON_PAYMENT, JobType
 from tests.sales import Shop, open_shop
+from tests.standing import delivered
 
 DAY = timedelta(days=1)
 
@@ -156,6 +157,21 @@ class TestBackups:
             async with db.begin() as session:
                 assert await lifecycle.ask_to_discard(session, now, 100) == expected
         assert [kind for kind, *_ in await asked(db, ref)] == ["DISCARD_BACKUPS"]
+
+
+async def test_a_server_is_not_removed_while_last_backups_lie_on_it(db: Database, now: datetime) -> None:
+    placed = await delivered(db)
+    async with db.begin() as session:
+        held = await delivery.load(session, placed.subscription.id)
+        account, web = held.site
+        account.status = "REMOVED"
+        backup = await backups.opened(session, str(placed.jobs[0].id), account)
+        await backups.succeeded(session, backup.id, backups.Copy("ssh:a/b", 1, "a" * 64), now + DAY)
+        with pytest.raises(house_servers.BackupsKept):
+            await house_servers.remove(session, web)
+        await backups.expired(session, backup.id)
+        await house_servers.remove(session, web)
+        assert web.status == "REMOVED"
 
 
 async def test_what_nothing_is_due_for_costs_nothing(db: Database, now: datetime) -> None:

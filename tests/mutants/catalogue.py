@@ -34,6 +34,8 @@ LINKS = "db/queries/links.py"
 MAILS = "db/queries/mails.py"
 RESET = "api/password_reset.py"
 WEBHOOK = "providers/payments/webhook.py"
+LIFECYCLE = "domain/lifecycle.py"
+CHANGES = "workflows/subscription_changes.py"
 
 MUTANTS = (
     _mutant(
@@ -118,6 +120,33 @@ MUTANTS = (
     _mutant(
         "a zone is removed with what others put into it", "tests/providers/dns/test_zones.py",
         ("providers/dns/zones.py", "        if foreign:\n", "        if False:\n"),
+    ),
+    _mutant(
+        "a zone's last export is not kept", "tests/activities/test_zones.py",
+        ("activities/_zones.py", "(await session.get_one(DnsZone, zone.id)).last_export = text",
+         "await session.get_one(DnsZone, zone.id)"),
+    ),
+    _mutant(
+        "two changes of a zone are written at once", "tests/activities/test_zone_changes.py",
+        ("activities/_zones.py", "if not await zone_rows.hold(session, zone):", "if zone is Ellipsis:"),
+    ),
+    _mutant(
+        "a zone's change counts before its name servers tell it", "tests/activities/test_zone_changes.py",
+        ("activities/zone_changes.py", "return await await_published(servers, zone.zone_name, sets, changed.serial)",
+         'return "written"'),
+    ),
+    _mutant(
+        "a member sees other organizations' zones", "tests/api/test_zones.py",
+        ("api/zone_access.py", "zone is None or not _may_see(principal, zone) or (", "zone is None or ("),
+    ),
+    _mutant(
+        "what runs manage is changed by hand", "tests/api/test_zone_records.py",
+        ("api/zone_records.py", "    if there.get(key):\n", "    if key is Ellipsis:\n"),
+    ),
+    _mutant(
+        "a zone whose run was not told is forgotten", "tests/workflows/test_zones.py",
+        ("db/queries/zone_changes.py", "DnsChange.state == ChangeState.WAITING, DnsChange.started_at.is_(None)",
+         "DnsChange.state == ChangeState.FAILED, DnsChange.started_at.is_(None)"),
     ),
     _mutant(
         "one change takes over a set of somebody else", "tests/providers/dns/test_records.py",
@@ -407,5 +436,25 @@ MUTANTS = (
         "a mail that was started is started again", "tests/db/test_mails.py",
         (MAILS, "        .where(OutgoingMail.started_at.is_(None), OutgoingMail.created_at < before)",
          "        .where(OutgoingMail.created_at < before)"),
+    ),
+    _mutant(
+        "a subscription is suspended within its grace", "tests/domain/test_lifecycle.py",
+        (LIFECYCLE, "held.past_due_since + GRACE <= now", "held.past_due_since <= now"),
+    ),
+    _mutant(
+        "a subscription that pays by the day is late", "tests/domain/test_lifecycle.py",
+        (LIFECYCLE, "held.period_end + TOLERANCE <= now", "held.period_end <= now"),
+    ),
+    _mutant(
+        "what an operator suspended ends by itself", "tests/domain/test_lifecycle.py",
+        (LIFECYCLE, "SUSPENDED if held.suspended_for == NON_PAYMENT:", "SUSPENDED:"),
+    ),
+    _mutant(
+        "a site is removed before it is backed up", "tests/workflows/test_subscription_end.py",
+        (CHANGES, "        await self._back_up()\n        self._burn_bridges()\n", "        self._burn_bridges()\n"),
+    ),
+    _mutant(
+        "a removal that has begun is taken back", "tests/workflows/test_subscription_end.py",
+        (CHANGES, "        self.reversible = False\n        self._undos.clear()\n", ""),
     ),
 )  # fmt: skip

@@ -86,7 +86,8 @@ class Visitor:
                 return
 
     async def sign_in(self, name: str, password: str) -> None:
-        await self.enter()
+        if not await self.at("sign-in-form").is_visible():
+            await self.enter()
         await self.at("username").fill(name)
         await self.at("password").fill(password)
         await self.at("sign-in").click()

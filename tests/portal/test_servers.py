@@ -118,7 +118,7 @@ def sent_to(page: Visitor, place: str) -> list[dict[str, Any]]:
 
 class TestList:
     async def test_no_server_is_said_and_one_can_be_ordered(self, operator: Visitor) -> None:
-        await operator.at("nav-servers").click()
+        await operator.at("group-servers").click()
         await expect(operator.at("servers-list")).to_contain_text("from the moment it is ordered until it is deleted")
         await operator.at("servers-list").get_by_role("link", name="New server").click()
         await expect(operator.at("new-server-form")).to_be_visible()
@@ -144,7 +144,7 @@ class TestList:
         await expect(operator.at("vps-web-1")).to_be_visible()
         assert "provider_type=digitalocean" in operator.page.url
         await operator.at("filter-lifecycle").select_option("terminated")
-        await expect(operator.at("servers-list")).to_contain_text("No server fits these filters")
+        await expect(operator.at("servers-list")).to_contain_text("No servers fit these filters")
 
     async def test_a_customer_orders_and_sees_no_berths(self, harbour: Harbour, visitor: Visitor) -> None:
         await harbour.world.sign_in(Role.USER)

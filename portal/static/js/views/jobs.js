@@ -7,6 +7,7 @@ import { dateTime } from "../format.js";
 import { sales } from "../salesapi.js";
 import { choices, JOB, JOB_TYPES, jobName, jobState } from "../salesstates.js";
 
+const EVERY = 15; // seconds between looks
 const FILTERS = [
   { name: "type", label: "Kind", choices: Object.entries(JOB_TYPES) },
   { name: "status", label: "State", choices: choices(JOB) },
@@ -14,7 +15,7 @@ const FILTERS = [
 
 export function jobsView({ query, signal }) {
   const list = pagedList({
-    title: "Jobs", query, signal, filters: FILTERS, symbol: "gear", noun: "jobs", testid: "jobs",
+    title: "Jobs", query, signal, every: EVERY, filters: FILTERS, symbol: "gear", noun: "jobs", testid: "jobs",
     ask: async (filters, signal) => {
       const reply = await sales.jobs(filters, signal);
       return { items: reply.jobs, pagination: reply.pagination };
@@ -28,7 +29,7 @@ export function jobsView({ query, signal }) {
 export function jobTable(jobs) {
   return h("table", { class: "table" },
     h("thead", {}, h("tr", {}, ["Job", "State", "What it says", "Created"].map((text, i) => h("th", { scope: "col", class: i === 3 ? "end" : undefined }, text)))),
-    h("tbody", {}, jobs.map((one) => h("tr", { testid: `job-${one.id}` },
+    h("tbody", {}, jobs.map((one) => h("tr", { "data-row": one.id, testid: `job-${one.id}` },
       h("td", {}, h("a", { class: "row-link", href: `#/jobs/${one.id}` }, jobName(one.type)), h("span", { class: "sub mono" }, one.workflow_id)),
       h("td", {}, chip(jobState(one))),
       h("td", { class: "left message break" }, one.parked[0]?.message ?? one.error_message ?? one.status_message, one.requested_by && h("span", { class: "sub" }, `Asked for by ${one.requested_by}`)),

@@ -8,6 +8,7 @@ import { sales } from "../salesapi.js";
 import { choices, ORDER, orderState } from "../salesstates.js";
 import { maySeeStaffPages } from "../session.js";
 
+const EVERY = 15; // seconds between looks
 const FILTERS = () => [
   { name: "search", label: "Search", placeholder: "E-mail, domain, or a whole payment id" },
   { name: "status", label: "State", choices: choices(ORDER) },
@@ -16,7 +17,7 @@ const FILTERS = () => [
 
 export function ordersView({ query, signal }) {
   const list = pagedList({
-    title: "Orders", query, signal, filters: FILTERS(), symbol: "cart", noun: "orders", testid: "orders",
+    title: "Orders", query, signal, every: EVERY, filters: FILTERS(), symbol: "cart", noun: "orders", testid: "orders",
     ask: async ({ search: q, ...filters }, signal) => {
       const reply = await sales.orders({ ...filters, q }, signal);
       return { items: reply.orders, pagination: reply.pagination };
@@ -32,7 +33,7 @@ export const orderName = (order) => order.domain || order.customer_email;
 function table(orders) {
   return h("table", { class: "table" },
     h("thead", {}, h("tr", {}, ["Order", "State", "Tenant", "Total", "Created"].map((text, i) => h("th", { scope: "col", class: i >= 3 ? "end" : undefined }, text)))),
-    h("tbody", {}, orders.map((one) => h("tr", { testid: `order-${one.id}` },
+    h("tbody", {}, orders.map((one) => h("tr", { "data-row": one.id, testid: `order-${one.id}` },
       h("td", {}, h("a", { class: "row-link break", href: `#/orders/${one.id}` }, orderName(one)), h("span", { class: "sub" }, one.domain ? one.customer_email : "A name of the platform")),
       h("td", {}, chip(orderState(one.status))),
       h("td", { class: "left" }, one.tenant),

@@ -1,78 +1,34 @@
 // Every server, at whichever cloud: where it is, how it fares, what was asked of it last, and what it costs.
 
 import { api } from "../api.js";
-import { repeat } from "../clock.js";
 import { cloudName, CLOUDS, specsText } from "../clouds.js";
-import { button, chip, empty, skeleton } from "../components/basics.js";
-import { select } from "../components/field.js";
-import { failed } from "../components/toast.js";
-import { h, replace } from "../dom.js";
+import { button, chip, empty } from "../components/basics.js";
+import { pagedList } from "../components/pagedlist.js";
+import { h } from "../dom.js";
 import { dateTime, money, words } from "../format.js";
-import { keepQuery } from "../router.js";
 import { mayOrderServers } from "../session.js";
 import { actionState, SERVER, serverState } from "../states.js";
 
 const EVERY = 10; // seconds between looks
-const PAGE = 25;
 const LIVES = ["pending", "provisioning", "active", "terminating", "terminated", "failed"];
 
+const FILTERS = [
+  { name: "provider_type", label: "Cloud", choices: Object.keys(CLOUDS).map((kind) => [kind, cloudName(kind)]) },
+  { name: "lifecycle", label: "State", all: "All that live", choices: LIVES.map((name) => [name, SERVER[name].label]) },
+];
+
 export function serversView({ query, signal }) {
-  const filters = { provider_type: query.provider_type ?? "", lifecycle: query.lifecycle ?? "" };
-  let page = Math.max(1, Number(query.page) || 1);
-  let shown = "";
-  let turn = 0;
-  const list = h("div", { testid: "servers-list", "aria-busy": "true" }, skeleton("70%", "90%", "60%"));
-
-  const load = async () => {
-    const mine = ++turn;
-    const reply = await api.vpsList({ ...filters, page, limit: PAGE }, signal);
-    if (mine !== turn) return; // a newer filter is being answered
-    list.setAttribute("aria-busy", "false");
-    const text = JSON.stringify([reply.instances, reply.pagination]);
-    if (text === shown) return;
-    shown = text;
-    const focused = document.activeElement?.closest?.("[data-row]")?.dataset.row;
-    replace(list, reply.instances.length ? table(reply.instances) : nothing(), reply.pagination.totalPages > 1 && pager(reply.pagination));
-    if (focused) list.querySelector(`[data-row="${CSS.escape(focused)}"] .row-link`)?.focus({ preventScroll: true });
-  };
-  const changed = () => {
-    keepQuery({ ...filters, page: page > 1 ? page : "" });
-    list.setAttribute("aria-busy", "true");
-    load().catch((error) => { if (!signal.aborted) failed(error); });
-  };
-  const order = () => mayOrderServers() && button("New server", { href: "#/servers/new", kind: "primary", symbol: "add" });
-
-  const nothing = () => (Object.values(filters).some(Boolean)
-    ? empty("server", "No server fits these filters", button("Clear the filters", { on: { click: () => {
-      for (const [name, control] of Object.entries(controls)) { filters[name] = ""; control.value = ""; }
-      page = 1;
-      changed();
-    } } }))
-    : empty("server", "No servers yet", h("p", {}, "A server stands here from the moment it is ordered until it is deleted."), order()));
-
-  const pager = ({ page: at, totalPages, total, hasNext, hasPrev }) => {
-    const move = (by) => () => { page = at + by; changed(); };
-    return h("nav", { class: "pager", "aria-label": "Pages" }, h("span", { class: "muted small" }, `Page ${at} of ${totalPages}, ${total} servers`),
-      h("div", { class: "actions" }, button("Previous", { kind: "small", disabled: !hasPrev, on: { click: move(-1) } }), button("Next", { kind: "small", disabled: !hasNext, on: { click: move(1) } })));
-  };
-
-  const choice = (name, label, values) => {
-    const control = select(label, values, { name, value: filters[name], testid: `filter-${name}` });
-    control.control.addEventListener("change", () => { filters[name] = control.value; page = 1; changed(); });
-    return control;
-  };
-  const controls = {
-    provider_type: choice("provider_type", "Cloud", [["", "All"], ...Object.keys(CLOUDS).map((kind) => [kind, cloudName(kind)])]),
-    lifecycle: choice("lifecycle", "State", [["", "All that live"], ...LIVES.map((name) => [name, SERVER[name].label])]),
-  };
-
-  repeat(load, EVERY, signal, (error) => { if (error.status !== 401 && error.status !== 429) failed(error); });
-  return {
-    title: "Servers",
-    element: h("div", { class: "stack" },
-      h("div", { class: "page-head" }, h("h1", { tabindex: "-1" }, "Servers"), mayOrderServers() && button("New server", { href: "#/servers/new", kind: "primary", symbol: "add", testid: "new-server" })),
-      h("section", { class: "card", "aria-label": "Servers" }, h("div", { class: "filters", role: "search" }, Object.values(controls).map((one) => one.element)), list)),
-  };
+  const order = (testid) => mayOrderServers() && button("New server", { href: "#/servers/new", kind: "primary", symbol: "add", testid });
+  const list = pagedList({
+    title: "Servers", query, signal, every: EVERY, filters: FILTERS, symbol: "server", noun: "servers", testid: "servers-list",
+    ask: async (filters, signal) => {
+      const reply = await api.vpsList(filters, signal);
+      return { items: reply.instances, pagination: reply.pagination };
+    },
+    draw: table,
+    none: () => empty("server", "No servers yet", h("p", {}, "A server stands here from the moment it is ordered until it is deleted."), order()),
+  });
+  return { title: "Servers", element: h("div", { class: "stack" }, h("div", { class: "page-head" }, h("h1", { tabindex: "-1" }, "Servers"), order("new-server")), list.element) };
 }
 
 function table(servers) {

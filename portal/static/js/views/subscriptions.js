@@ -8,6 +8,7 @@ import { sales } from "../salesapi.js";
 import { choices, NEXT, SUBSCRIPTION, subscriptionState } from "../salesstates.js";
 import { maySeeStaffPages } from "../session.js";
 
+const EVERY = 15; // seconds between looks
 const FILTERS = () => [
   { name: "search", label: "Search", placeholder: "E-mail, domain, or a whole subscription id" },
   { name: "status", label: "State", choices: choices(SUBSCRIPTION) },
@@ -16,7 +17,7 @@ const FILTERS = () => [
 
 export function subscriptionsView({ query, signal }) {
   const list = pagedList({
-    title: "Subscriptions", query, signal, filters: FILTERS(), symbol: "anchor", noun: "subscriptions", testid: "subscriptions",
+    title: "Subscriptions", query, signal, every: EVERY, filters: FILTERS(), symbol: "anchor", noun: "subscriptions", testid: "subscriptions",
     ask: async ({ search: q, ...filters }, signal) => {
       const reply = await sales.subscriptions({ ...filters, q }, signal);
       return { items: reply.subscriptions, pagination: reply.pagination };
@@ -31,7 +32,7 @@ function table(subscriptions) {
   const staff = maySeeStaffPages();
   return h("table", { class: "table" },
     h("thead", {}, h("tr", {}, ["Subscription", "State", ...(staff ? ["Tenant"] : []), "Next"].map((text) => h("th", { scope: "col" }, text)))),
-    h("tbody", {}, subscriptions.map((one) => h("tr", { testid: `subscription-${one.id}` },
+    h("tbody", {}, subscriptions.map((one) => h("tr", { "data-row": one.id, testid: `subscription-${one.id}` },
       h("td", {}, h("a", { class: "row-link break", href: `#/subscriptions/${one.id}` }, one.domain || one.customer_email), h("span", { class: "sub" }, one.domain ? one.customer_email : "A name of the platform")),
       h("td", {}, chip(subscriptionState(one.status))),
       staff && h("td", { class: "left hide-small" }, one.tenant),
