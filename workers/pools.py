@@ -15,7 +15,6 @@ from activities._context import Deps
 from activities.access import AccessActivities
 from activities.accounts import AccountActivities
 from activities.billing import BillingActivities
-from activities.certificate_sweep import CertificateSweepActivities
 from activities.certificates import CertificateActivities
 from activities.change_records import ChangeActivities
 from activities.deliveries import DeliveryActivities
@@ -37,6 +36,7 @@ from activities.records import RecordActivities
 from activities.refunds import RefundActivities
 from activities.removals import RemovalActivities
 from activities.renewal_records import RenewalRecordActivities
+from activities.renewal_sweeps import RenewalSweepActivities
 from activities.renewals import RenewalActivities
 from activities.server_actions import ServerActionActivities
 from activities.servers import ServerActivities
@@ -44,6 +44,7 @@ from activities.site_certificates import SiteCertificateActivities
 from activities.site_checks import SiteCheckActivities
 from activities.suspensions import SuspensionActivities
 from activities.sweeps import SweepActivities
+from activities.windows import WindowActivities
 from activities.zone_changes import ZoneChangeActivities
 from activities.zone_records import ZoneRecordActivities
 from activities.zones import ZoneActivities
@@ -91,7 +92,7 @@ def _runs(deps: Deps) -> list[Callable[..., Any]]:
 
 def _renewal_rows(deps: Deps) -> list[Callable[..., Any]]:
     rows = RenewalRecordActivities(deps)
-    return [rows.begin_renewal, rows.end_renewal, CertificateSweepActivities(deps).start_renewals]
+    return [rows.begin_renewal, rows.end_renewal, RenewalSweepActivities(deps).start_renewals]
 
 
 def _zone_rows(deps: Deps) -> list[Callable[..., Any]]:
@@ -154,7 +155,7 @@ def _sites(deps: Deps) -> list[Callable[..., Any]]:
             SiteCertificateActivities(deps).issue_site_certificate, SiteCheckActivities(deps).check_site,
             RefundActivities(deps).send_refund, billing.stop_renewal, billing.go_on_renewing, billing.end_billing,
             LastBackupActivities(deps).export_zone, RenewalActivities(deps).issue_renewal,
-            RenewalActivities(deps).verify_renewal, CertificateSweepActivities(deps).poll_windows]  # fmt: skip
+            RenewalActivities(deps).verify_renewal, WindowActivities(deps).poll_windows]  # fmt: skip
 
 
 POOLS: dict[str, Pool] = {

@@ -6,10 +6,11 @@ from datetime import timedelta
 
 from temporalio import workflow
 
-from activities.certificate_sweep import CertificateSweepActivities
 from activities.inventory import InventoryActivities
 from activities.lifecycle_sweeps import LifecycleActivities
+from activities.renewal_sweeps import RenewalSweepActivities
 from activities.sweeps import SweepActivities
+from activities.windows import WindowActivities
 from domain import ids
 from domain.certificates import CertificatesSwept
 from domain.inventory import SweepCall, SweepReport
@@ -69,13 +70,13 @@ class CertificateSweep:
     @workflow.run
     async def run(self) -> CertificatesSwept:
         started = await workflow.execute_activity_method(
-            CertificateSweepActivities.start_renewals,
+            RenewalSweepActivities.start_renewals,
             task_queue=ids.RUNS_QUEUE,
             start_to_close_timeout=timedelta(seconds=120),
             schedule_to_close_timeout=timedelta(minutes=5),
         )
         polled = await workflow.execute_activity_method(
-            CertificateSweepActivities.poll_windows,
+            WindowActivities.poll_windows,
             **activity_options("poll_windows", "", RunPolicy(automatic_minutes=5)),
         )
         return CertificatesSwept(started=started, polled=polled)

@@ -15,9 +15,9 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities._cas import account_key
-from activities.certificate_sweep import CertificateSweepActivities
 from activities.renewal_records import RenewalRecordActivities
 from activities.renewals import RenewalActivities
+from activities.windows import WindowActivities
 from db.keyring import KeyRing
 from db.models import Deployment
 from db.models_certificates import CaBucket, Certificate, CertificateOrder
@@ -72,7 +72,7 @@ class Shop(Edge):
         return tried
 
     async def poll(self) -> int:
-        polled: int = await ActivityEnvironment().run(CertificateSweepActivities(self.deps).poll_windows)
+        polled: int = await ActivityEnvironment().run(WindowActivities(self.deps).poll_windows)
         return polled
 
     async def told(self, where: str, **fields: Any) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import insert
 
 from db.base import new_id
 from db.models import Deployment, DeploymentEvent, User, VpsInstance
+from db.models_certificates import Certificate
 from db.models_clouds import ServerAction, VpsPlan
 from db.models_hosting import BackupJob, DnsZone, HostingAccount, MailAccount, Server
 from db.models_inventory import CloudResource
@@ -77,6 +78,10 @@ async def settle(db: Database) -> Household:
             HostingAccount(id=new_id(), subscription_id=own, server_id=refs["server"], system_user=f"h{own.hex[:20]}",
                            home_dir="/srv/sites/h", fqdn=f"{own.hex}.nl", quota_mb=1024),
             MailAccount(id=new_id(), subscription_id=own, email=f"info@{own.hex}.nl", quota_mb=512),
+            Certificate(id=new_id(), subscription_id=own, names=[f"{own.hex}.nl"], serial=own.hex, issuer="CN=E7",
+                        not_before=now, not_after=now + 90 * LONG, chain_pem="-----BEGIN CERTIFICATE-----\n",
+                        key_sha256="9f86d0", directory_url="https://ca.test", renew_after=now + LONG,
+                        next_action="poll"),
             BackupJob(id=new_id(), subscription_id=own, reason="manual"),
             JobEvent(job_id=placed.jobs[0].id, position=1, kind="log", family="run", run_id=f"run-{own.hex}",
                      step="dns", message="A line", activity_id="1", attempt=1, line_no=1),
@@ -88,6 +93,7 @@ async def settle(db: Database) -> Household:
         "deployment_id": refs["application"], "vps_id": refs["vps"], "order_id": placed.order.id,
         "subscription_id": own, "job_id": placed.jobs[0].id, "event_id": f"evt_{own.hex}",
         "tenant_id": shop.tenant.id, "organization_id": owner, "user_id": user, "key_id": key.id,
+        "domain": f"{own.hex}.nl",
     }  # fmt: skip
     houses = {
         "provider_id": provider, "plan_id": refs["plan"], "resource_id": refs["resource"],

@@ -31,7 +31,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
 OPENED = {
     "/api/portal/instances/{deployment_id}/status", "/api/portal/instances/{deployment_id}/logs", "/api/vps/{vps_id}",
     "/api/orders/{order_id}", "/api/subscriptions/{subscription_id}", "/api/jobs/{job_id}",
-    "/api/jobs/{job_id}/events",
+    "/api/jobs/{job_id}/events", "/api/ssl/certificate/{domain}", "/api/ssl/certificate/{domain}/content",
 }  # fmt: skip
 STREAMS = ("/events",)
 

@@ -11,8 +11,8 @@ from sqlalchemy import func, update
 from temporalio import activity
 
 from activities._context import Deps
-from activities.certificate_sweep import CertificateSweepActivities
 from activities.renewal_records import RenewalRecordActivities
+from activities.renewal_sweeps import RenewalSweepActivities
 from db.base import new_id
 from db.models import Deployment
 from db.models_certificates import Certificate
@@ -34,7 +34,7 @@ ANSWERS: list[Failed | None] = []
 
 def rows(deps: Deps) -> list[Callable[..., Any]]:
     records = RenewalRecordActivities(deps)
-    return [records.begin_renewal, records.end_renewal, CertificateSweepActivities(deps).start_renewals]
+    return [records.begin_renewal, records.end_renewal, RenewalSweepActivities(deps).start_renewals]
 
 
 def certificate(deployment_id: str, names: list[str], *, age: timedelta = 80 * DAY, **columns: Any) -> Certificate:

@@ -1,4 +1,4 @@
-"""The sweep of certificates: windows are asked for in here, renewals get a run each. What is not due costs nothing."""
+"""Renewal windows: asked for at the CAs, many in one activity, because a run for each question would cost too much."""
 
 from __future__ import annotations
 
@@ -15,43 +15,18 @@ from activities._heartbeat import beating
 from db.models_certificates import Certificate
 from db.queries import certificates
 from domain import renewal
-from domain.certificates import RenewalCall
-from domain.starting import renewal_start
 from providers.acme.ari import RenewalInfo
 from providers.errors import ProviderError
 
 BATCH = 100
-MOST_STARTS = 1_000  # of one sweep; the next one comes in a minute
 AT_ONCE = 8  # requests at a CA
 POLL_SECONDS = 40.0  # after which no further batch is begun
 DOWN_SECONDS = 1_800.0  # until a CA that did not answer is asked again
 
 
-class CertificateSweepActivities:
+class WindowActivities:
     def __init__(self, deps: Deps) -> None:
         self._deps = deps
-
-    @activity.defn
-    @mapped
-    async def start_renewals(self) -> int:
-        """Start a run for every certificate whose renewal is due.
-
-        Effect: workflows started; a claimed row is not due again before its lease is over.
-        Idempotency: a run's id is the certificate's; one that is under way is left alone.
-        Undo: none.
-        Heartbeat: none, at most a thousand starts.
-        """
-        client, started = activity.client(), 0
-        while started < MOST_STARTS:
-            async with self._deps.db.begin() as session:
-                rows = await certificates.claim_due(session, datetime.now(UTC), BATCH, polls=False)
-            for row in rows:
-                call = RenewalCall(certificate_id=str(row.id), policy=self._deps.config.policy)
-                await client.start_workflow("RenewCertificate", call, **renewal_start(call))
-            started += len(rows)
-            if len(rows) < BATCH:
-                break
-        return started
 
     @activity.defn
     @mapped
