@@ -34,7 +34,7 @@ _SENT = "If an account has this address, a mail with a link is on its way to it.
 _REFUSED = "This link does not work any more; ask for a new one."
 
 
-@router.post("/forgot", dependencies=[Depends(anonymous)])
+@router.post("/forgot", status_code=202, dependencies=[Depends(anonymous)])
 async def forgot(request: Request, asked: PasswordForgotten, held: Held) -> Response:
     """202 and the same sentence for everybody. The link is good for an hour, and ends those sent before."""
     began = time.monotonic()

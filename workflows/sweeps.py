@@ -75,8 +75,6 @@ class CertificateSweep:
             start_to_close_timeout=timedelta(seconds=120),
             schedule_to_close_timeout=timedelta(minutes=5),
         )
-        polled = await workflow.execute_activity_method(
-            WindowActivities.poll_windows,
-            **activity_options("poll_windows", "", RunPolicy(automatic_minutes=5)),
-        )
+        options = activity_options("poll_windows", "", RunPolicy(automatic_minutes=5))
+        polled = await workflow.execute_activity_method(WindowActivities.poll_windows, **options)
         return CertificatesSwept(started=started, polled=polled)

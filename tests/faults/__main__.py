@@ -26,9 +26,12 @@ def tell(report: Report, console: Console) -> None:
         console.print(f"  again: make faults SEED={verdict.seed}", highlight=False)
     for found in report.leftovers:
         console.print(f"[red]{found.kind}[/red]: {found.what}", highlight=False)
-    first, last = report.verdicts[0].seed, report.verdicts[-1].seed
-    console.print(f"seeds {first} to {last} in {report.seconds:.0f} s, {len(report.verdicts) / report.seconds:.1f} a "
-                  f"second; {report.kills} workers killed", highlight=False)  # fmt: skip
+    if report.stopped:
+        console.print(f"[red]ended before its {len(report.seeds)} seeds[/red]: {report.stopped}", highlight=False)
+    seeds = [verdict.seed for verdict in report.verdicts] or [0]
+    rate = len(report.verdicts) / report.seconds
+    console.print(f"seeds {seeds[0]} to {seeds[-1]} in {report.seconds:.0f} s, {rate:.1f} a second; "
+                  f"{report.kills} workers killed", highlight=False)  # fmt: skip
     console.print(report.drew, highlight=False)
     console.print(report.line, style="green" if report.good else "bold red", highlight=False)
 
@@ -45,10 +48,16 @@ def main() -> int:
     given = parser.parse_args()
     seeds = [given.seed] if given.seed is not None else [*range(given.first, given.first + given.seeds)]
     console = Console()
-    # Whatever ends this program, the servers it started end with it.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+    async def judged() -> Report:
+        # Whatever ends this program, the servers it started end with it, and what it found is told.
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        return await run(seeds, console, mutation=given.mutation, at_once=given.at_once, minutes=given.minutes)
+
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        report = runner.run(run(seeds, console, mutation=given.mutation, at_once=given.at_once, minutes=given.minutes))
+        report = runner.run(judged())
     tell(report, console)
     return 0 if report.good else 1
 

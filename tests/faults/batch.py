@@ -31,6 +31,7 @@ class Report:
     verdicts: list[Verdict] = field(default_factory=list)
     drawn: dict[int, list[str]] = field(default_factory=dict)
     leftovers: list[Violation] = field(default_factory=list)  # what no run owns in the end
+    stopped: str = ""  # why it ended before its seeds did
 
     @property
     def bad(self) -> list[Verdict]:
@@ -56,14 +57,18 @@ class Report:
 
     @property
     def good(self) -> bool:
-        return not self.bad and not self.leftovers
+        return not self.bad and not self.leftovers and not self.stopped
 
 
 async def run(
     seeds: Sequence[int], console: Console, *, mutation: str = "", at_once: int = AT_ONCE, deadline: float = DEADLINE,
     minutes: float = math.inf,
 ) -> Report:  # fmt: skip
-    """`deadline`: seconds after which a run that has not ended is lost; no seed is begun after `minutes`."""
+    """`deadline`: seconds after which a run that has not ended is lost; no seed is begun after `minutes`.
+
+    What ends a batch before its time, an interruption or a server of its stack that died, is told with the verdicts
+    that there are.
+    """
     report = Report(seeds)
     async with running(mutation) as stack:
         began = time.monotonic()
@@ -82,10 +87,14 @@ async def run(
                     task.result()
             report.seconds = time.monotonic() - began
             await _look_for_leftovers(stack, report)
+        except (Exception, asyncio.CancelledError) as error:
+            report.seconds = time.monotonic() - began
+            report.stopped = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         finally:
             for keeper in keepers:
                 keeper.cancel()
             await asyncio.gather(*keepers, return_exceptions=True)
+        report.verdicts.sort(key=lambda verdict: verdict.seed)
         report.kills = stack.kills
         report.drawn = {verdict.seed: stack.clouds.drawn(verdict.seed) for verdict in report.bad}
         if not report.good:
@@ -116,7 +125,6 @@ async def _all(
     async with asyncio.TaskGroup() as group:
         for seed in seeds:
             group.create_task(one(seed))
-    report.verdicts.sort(key=lambda verdict: verdict.seed)
 
 
 async def _look_for_leftovers(stack: Stack, report: Report) -> None:
