@@ -100,8 +100,9 @@ async def settle(db: Database) -> Household:
         session.add_all([
             DnsZone(id=refs["zone"], zone_name=f"{own.hex}.nl", subscription_id=own, organization_id=owner,
                     status="ACTIVE"),
-            HostingAccount(id=refs["account"], subscription_id=own, server_id=refs["server"], system_user=f"h{own.hex[:20]}",
-                           home_dir="/srv/sites/h", fqdn=f"{own.hex}.nl", quota_mb=1024),
+            HostingAccount(id=refs["account"], subscription_id=own, server_id=refs["server"],
+                           system_user=f"h{own.hex[:20]}", home_dir="/srv/sites/h", fqdn=f"{own.hex}.nl",
+                           quota_mb=1024),
             MailAccount(id=refs["mailbox"], subscription_id=own, email=f"info@{own.hex}.nl", quota_mb=512),
             Certificate(id=new_id(), subscription_id=own, names=[f"{own.hex}.nl"], serial=own.hex, issuer="CN=E7",
                         not_before=now, not_after=now + 90 * LONG, chain_pem="-----BEGIN CERTIFICATE-----\n",
