@@ -13,6 +13,7 @@ from sqlalchemy import insert
 
 from db.base import new_id
 from db.models import Deployment, DeploymentEvent, User, VpsInstance
+from db.models_certificates import Certificate
 from db.models_clouds import ServerAction, VpsPlan
 from db.models_dns import DnsChange
 from db.models_hosting import BackupJob, DnsZone, HostingAccount, MailAccount, Server
@@ -90,6 +91,10 @@ async def settle(db: Database) -> Household:
                            system_user=f"h{own.hex[:20]}", home_dir="/srv/sites/h", fqdn=f"{own.hex}.nl",
                            quota_mb=1024),
             MailAccount(id=refs["mailbox"], subscription_id=own, email=f"info@{own.hex}.nl", quota_mb=512),
+            Certificate(id=new_id(), subscription_id=own, names=[f"{own.hex}.nl"], serial=own.hex, issuer="CN=E7",
+                        not_before=now, not_after=now + 90 * LONG, chain_pem="-----BEGIN CERTIFICATE-----\n",
+                        key_sha256="9f86d0", directory_url="https://ca.test", renew_after=now + LONG,
+                        next_action="poll"),
             BackupJob(id=new_id(), subscription_id=own, reason="manual"),
             JobEvent(job_id=placed.jobs[0].id, position=1, kind="log", family="run", run_id=f"run-{own.hex}",
                      step="dns", message="A line", activity_id="1", attempt=1, line_no=1),
@@ -106,6 +111,7 @@ async def settle(db: Database) -> Household:
         "tenant_id": shop.tenant.id, "organization_id": owner, "user_id": user, "key_id": key.id,
         "zone_id": refs["zone"], "change_id": refs["change"], "account_id": refs["account"],
         "mailbox_id": refs["mailbox"],
+        "domain": f"{own.hex}.nl",
     }  # fmt: skip
     houses = {
         "provider_id": provider, "plan_id": refs["plan"], "resource_id": refs["resource"],

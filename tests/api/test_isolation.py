@@ -34,6 +34,7 @@ OPENED = {
     "/api/orders/{order_id}", "/api/subscriptions/{subscription_id}", "/api/jobs/{job_id}",
     "/api/jobs/{job_id}/events", "/api/dns/zones/{zone_id}", "/api/dns/zones/{zone_id}/records",
     "/api/dns/zones/{zone_id}/changes/{change_id}",
+    "/api/ssl/certificate/{domain}", "/api/ssl/certificate/{domain}/content",
 }  # fmt: skip
 STREAM = "/api/portal/instances/{deployment_id}/events"  # the stream of a run that goes on does not end
 

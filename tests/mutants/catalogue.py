@@ -37,6 +37,10 @@ WEBHOOK = "providers/payments/webhook.py"
 LIFECYCLE = "domain/lifecycle.py"
 CHANGES = "workflows/subscription_changes.py"
 
+RENEWALS = "workflows/renewals.py"
+ORDERS_AT_CA = "activities/_orders_at_ca.py"
+CERTIFICATES = "db/queries/certificates.py"
+
 MUTANTS = (
     _mutant(
         "an unanswered order is sent again at once", "tests/activities/test_servers.py",
@@ -468,5 +472,21 @@ MUTANTS = (
     _mutant(
         "a removal that has begun is taken back", "tests/workflows/test_subscription_end.py",
         (CHANGES, "        self.reversible = False\n        self._undos.clear()\n", ""),
+    ),
+    _mutant(
+        "the old certificate is not put back", "tests/workflows/test_renewals.py",
+        (RENEWALS, "if renewal.old_serves and not is_cancelled_exception(error):", "if False:"),
+    ),
+    _mutant(
+        "an order at a CA that broke off is forgotten", "tests/activities/test_renewals.py",
+        (ORDERS_AT_CA, "if open_order is not None and isinstance(error, Transient) and not unseen:", "if False:"),
+    ),
+    _mutant(
+        "a spent limit of a CA stops no order", "tests/activities/test_renewals.py",
+        (ORDERS_AT_CA, "if found.by is not None:", "if False:"),
+    ),
+    _mutant(
+        "a claimed certificate is due again at once", "tests/db/test_certificates.py",
+        (CERTIFICATES, "row.renew_after = now + LEASE", "row.renew_after = now"),
     ),
 )  # fmt: skip
