@@ -181,8 +181,15 @@ class TestPlan:
         assert plan.layout.up.stat().st_mode & 0o777 == 0o600
         assert json.loads(plan.layout.up.read_text()).keys() == {
             "api", "portal", "temporal_ui", "username", "password", "hosts", "ca_file", "dns_server", "sandbox",
-            "clouds", "base_domain", "database_url", "temporal_address",
+            "clouds", "base_domain", "database_url", "temporal_address", "stripe", "tenant", "price", "order_key",
         }  # fmt: skip
+
+    def test_the_call_for_a_paid_order_is_a_script_that_nobody_else_reads(self, plan: Plan) -> None:
+        plan.price = "the-price"
+        script = plan.order_script()
+        assert script.stat().st_mode & 0o777 == 0o700
+        assert "the-price" in script.read_text()
+        assert subprocess.run(["sh", "-n", str(script)], check=False).returncode == 0
 
     def test_a_password_that_was_changed_is_no_longer_shown(self, plan: Plan) -> None:
         choice = Choice("emulated", "no root")
