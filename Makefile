@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 SOURCES := api activities workflows providers domain db workers sandbox deploy settings.py temporal.py telemetry.py cli.py
 
 .DEFAULT_GOAL := help
-.PHONY: help up down lab test check format bench fleet record faults mutants kills orders lock clean
+.PHONY: help up down lab test check format bench fleet record faults mutants kills orders contract lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ mutants: $(STAMP) ## take each safeguard out of a copy; the tests must notice (O
 
 kills: $(STAMP) ## N=50 real provisionings, each with a process killed at a random moment (SEED, HOSTS, AT_ONCE)
 	@$(BIN)/python -m tests.kills $(if $(N),-n $(N)) $(if $(SEED),--seed $(SEED)) $(if $(HOSTS),--hosts $(HOSTS)) $(if $(AT_ONCE),--at-once $(AT_ONCE))
+
+contract: $(STAMP) ## EXAMPLES=100 generated requests to each operation of our OpenAPI, as every kind of caller (TESTS=-k word)
+	@EXAMPLES=$(or $(EXAMPLES),100) $(BIN)/python -m pytest -q -n $(WORKERS) tests/api/test_openapi.py $(TESTS)
 
 lock: ## renew the lock files (needs uv, found by name on the PATH)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }

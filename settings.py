@@ -129,6 +129,11 @@ class Settings(BaseSettings):
     acme_profile: str = ""
     letsencrypt_email: str | None = None
     acme_ca_file: Path | None = None  # trust for the CA's own API (Pebble)
+    acme_staging_directory_url: str = ""  # where renewals that failed are rehearsed; empty: nowhere
+    acme_second_directory_url: str = ""  # another CA, for when the first one fails; empty: none
+    acme_second_profile: str = ""
+    acme_second_eab_key_id: str = ""  # where the second CA wants our account bound to one it knows
+    acme_second_eab_hmac_key: SecretStr | None = None
     tls_trust_file: Path | None = None  # roots the outside probe trusts; empty means the system's
 
     # ---- paid orders. Of each secret several, separated by commas, may hold at once: that is how one is replaced.

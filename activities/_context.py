@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from activities._clouds import Clouds
     from db.keyring import KeyRing
     from db.session import Database
+    from providers.acme.authorities import Authorities
     from providers.acme.client import AcmeClient
     from providers.dns.powerdns import PowerDNS
     from providers.hosts.blueprints import Blueprints
@@ -29,3 +30,4 @@ class Deps:
     clouds: Clouds
     mail: SmtpClient | None = None  # None where no mail server is set up
     payments: Stripe | None = None  # None where no payment service is set up
+    authorities: Authorities | None = None  # CAs beside the first one, `acme`; None where there are none

@@ -19,6 +19,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from db.keyring import KeyRingError
+from db.queries.certificates import CertificateMissing
 from db.queries.delivery import SubscriptionMissing
 from db.queries.house_servers import ServerMissing
 from db.queries.runs import DeploymentMissing
@@ -57,7 +58,9 @@ def mapped(call: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
         except InvalidDns as error:
             raise ApplicationError(clip(str(error)), {"field": error.field}, type=Trouble.INVALID_INPUT,
                                    non_retryable=True) from None  # fmt: skip
-        except (DeploymentMissing, KeyRingError, SecretMissing, ServerMissing, SubscriptionMissing) as error:
+        except (
+            CertificateMissing, DeploymentMissing, KeyRingError, SecretMissing, ServerMissing, SubscriptionMissing
+        ) as error:  # fmt: skip
             raise ApplicationError(clip(str(error)), type=Trouble.MISSING_SETTING, non_retryable=True) from None
 
     return wrapper

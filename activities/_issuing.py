@@ -1,9 +1,8 @@
-"""One issuance at the CA, for a deployment or a subscription: by DNS-01, for a key that stays on its server (X18)."""
+"""One issuance at a CA, for a deployment or a subscription: by DNS-01, for a key that stays on its server (X18)."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -12,21 +11,22 @@ from typing import NamedTuple
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
-from temporalio import activity
 
+from activities._cas import ca_for, rules_of
 from activities._context import Deps
-from activities._log import Lines
-from activities.names import name_servers
-from db import secrets
+from activities._orders_at_ca import Order, OrderAtCa
 from db.base import new_id
-from db.models import Certificate
+from db.models_certificates import Certificate
+from db.queries import certificates
+from domain.ca_limits import Renewal
 from domain.provisioning import CertificateIssued
+from domain.renewal import Action
 from providers.acme import csr as csrs
+from providers.acme.ari import certificate_id, leaf_of
 from providers.acme.chains import Issued
-from providers.dns.challenges import ChallengeSolver
 from providers.errors import Transient
+from providers.hosts.packages import Say
 
-DEADLINE_SECONDS = 240.0  # of one issuance; leaves the attempt time to clean up
 STORE_TRIES = 10
 STORE_PAUSE_SECONDS = 3.0
 _COLUMNS = {"deployment": Certificate.deployment_id, "subscription": Certificate.subscription_id}
@@ -44,41 +44,61 @@ class Issuing:
         self._deps = deps
 
     async def issue(
-        self, log: Lines, holder: Holder, names: Sequence[str], csr_pem: str, profile: str
+        self, say: Say, holder: Holder, names: Sequence[str], csr_pem: str, profile: str
     ) -> CertificateIssued:
         """The stored certificate for this key and these names, or a new one. The activity around it beats."""
         request = csrs.facts(csr_pem)
         csrs.require_exactly(request, sorted(names))
         stored = await self._stored(holder, request)
         if stored is not None:
-            await log.say(f"certificate {stored.serial} for this key is already present")
+            await say(f"certificate {stored.serial} for this key is already present")
             return _shown(stored)
-        solver = ChallengeSolver(
-            self._deps.dns,
-            await name_servers(self._deps, names[0]),
-            owner=str(holder.id),
-            ttl=self._deps.config.dns_ttl,
-        )
-        await log.say(f"asking {self._deps.acme.directory_url} for a certificate for {', '.join(names)}")
-        issued = await self._deps.acme.issue(
-            await self._account_key(),
-            csr_pem,
-            profile=profile or self._deps.config.acme_profile,
-            solver=solver,
-            deadline_seconds=DEADLINE_SECONDS,
-            heartbeat=activity.heartbeat,
-        )
-        made = await self._store(holder, issued)
-        await log.say(f"certificate {issued.serial} issued by {issued.issuer}, valid until {issued.not_after:%F}")
+        ca, usual = ca_for(self._deps, Action.RENEW)
+        await say(f"asking {ca.directory_url} for a certificate for {', '.join(names)}")
+        order = Order(ca, holder.id, names, csr_pem, profile or usual)
+        issued = await OrderAtCa(self._deps, order).obtain()
+        made = await self._store(holder, issued, ca.directory_url)
+        await say(f"certificate {issued.serial} issued by {issued.issuer}, valid until {issued.not_after:%F}")
         return _shown(made)
 
-    async def _account_key(self) -> str:
-        """One account for all customers, as CAs advise; its key is stored before it is first used."""
-        directory = hashlib.sha256(self._deps.acme.directory_url.encode()).hexdigest()[:32]
+    async def renew(
+        self, say: Say, old: Certificate, names: Sequence[str], csr_pem: str, action: Action
+    ) -> Certificate:
+        """A successor for the key of the CSR, which names its predecessor where the same CA issued it. One that was
+        issued before and is not served yet is taken first. Raises what `OrderAtCa.obtain` does."""
+        request = csrs.facts(csr_pem)
+        csrs.require_exactly(request, names)
         async with self._deps.db.begin() as session:
-            return await secrets.ensure(
-                session, self._deps.keys, f"acme-account:{directory}", self._deps.acme.new_account_key
-            )
+            found = await certificates.successor(session, old)
+        if found is not None and _fits(found, request):
+            await say(f"certificate {found.serial} was issued before and is used")
+            return found
+        order = self._renewal(old, names, csr_pem, action)
+        issued = await OrderAtCa(self._deps, order).obtain()
+        made = await self._store(Holder(*certificates.holder_of(old)), issued, order.ca.directory_url, renews=old)
+        await say(f"certificate {issued.serial} issued by {issued.issuer} in place of {old.serial}")
+        return made
+
+    async def rehearse(self, say: Say, old: Certificate, names: Sequence[str], csr_pem: str) -> None:
+        """The same at the staging CA. What it issues is trusted by nobody and is not kept."""
+        csrs.require_exactly(csrs.facts(csr_pem), names)
+        order = self._renewal(old, names, csr_pem, Action.REHEARSE)
+        issued = await OrderAtCa(self._deps, order).obtain()
+        async with self._deps.db.begin() as session:
+            await certificates.forget_order(session, order.holder_id, order.ca.directory_url)
+        await say(f"{order.ca.directory_url} would have issued a certificate for {', '.join(issued.names)}")
+
+    def _renewal(self, old: Certificate, names: Sequence[str], csr_pem: str, action: Action) -> Order:
+        ca, profile = ca_for(self._deps, action)
+        holder_id = certificates.holder_of(old)[1]
+        if ca.directory_url != old.directory_url:
+            return Order(ca, holder_id, names, csr_pem, profile)
+        named = old.certificate_id or certificate_id(leaf_of(old.chain_pem)) or ""
+        inside = old.window_start is None or datetime.now(UTC) >= old.window_start
+        same = Renewal.SAME_SET if sorted(names) == sorted(old.names) else Renewal.NEW
+        shared = set(names) & set(old.names)
+        kind = Renewal.ARI if named and inside and shared else same
+        return Order(ca, holder_id, names, csr_pem, profile, named if shared else "", kind)
 
     async def _stored(self, holder: Holder, request: csrs.CsrFacts) -> Certificate | None:
         """A certificate for this key and these names with a third of its life left: less is a renewal's business."""
@@ -89,6 +109,7 @@ class Issuing:
                     _COLUMNS[holder.kind] == holder.id,
                     Certificate.key_sha256 == request.key_sha256,
                     Certificate.directory_url == self._deps.acme.directory_url,
+                    Certificate.revoked.is_(False),
                 )
                 .order_by(Certificate.not_after.desc())
             )
@@ -101,31 +122,42 @@ class Issuing:
                     return row
         return None
 
-    async def _store(self, holder: Holder, issued: Issued) -> Certificate:
-        """Keep what was issued. A database that is away for a moment must not cost another order at the CA."""
+    async def _store(
+        self, holder: Holder, issued: Issued, directory_url: str, *, renews: Certificate | None = None
+    ) -> Certificate:
+        """Keep what was issued. A database that is away for a moment must not cost another order at the CA.
+
+        A renewal's successor has no plan of its own until it is served.
+        """
         values = {
             "id": new_id(),
             _COLUMNS[holder.kind].key: holder.id,
-            "names": issued.names,
-            "serial": issued.serial,
-            "issuer": issued.issuer,
-            "not_before": issued.not_before,
-            "not_after": issued.not_after,
-            "chain_pem": issued.chain_pem,
-            "key_sha256": issued.key_sha256,
-            "directory_url": self._deps.acme.directory_url,
+            "renews_id": renews.id if renews is not None else None,
+            "directory_url": directory_url,
+            **issued.model_dump(),
         }
         query = select(Certificate).where(Certificate.serial == issued.serial, Certificate.issuer == issued.issuer)
         for left in reversed(range(STORE_TRIES)):
             try:
                 async with self._deps.db.begin() as session:
                     await session.execute(insert(Certificate).values(**values).on_conflict_do_nothing())
-                    return (await session.execute(query)).scalar_one()
+                    made = (await session.execute(query)).scalar_one()
+                    await certificates.forget_order(session, holder.id, directory_url)
+                    if renews is None:
+                        now = datetime.now(UTC)
+                        await certificates.supersede_others(session, made, now)
+                        certificates.plan(made, now, rules_of(self._deps))
+                    return made
             except (SQLAlchemyError, OSError) as error:
                 if not left:
                     raise Transient(f"the certificate could not be stored: {type(error).__name__}") from error
                 await asyncio.sleep(STORE_PAUSE_SECONDS)
         raise AssertionError("unreachable")
+
+
+def _fits(found: Certificate, request: csrs.CsrFacts) -> bool:
+    same = found.key_sha256 == request.key_sha256 and sorted(found.names) == list(request.names)
+    return same and datetime.now(UTC) < found.not_after
 
 
 def _shown(row: Certificate) -> CertificateIssued:

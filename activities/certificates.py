@@ -32,4 +32,4 @@ class CertificateActivities:
             facts = await load(session, call.deployment_id)
         holder, names = Holder("deployment", facts.deployment.id), [facts.deployment.assigned_subdomain]
         async with Lines(self._deps, call.deployment_id, "issue_certificate") as log, beating():
-            return await self._issuing.issue(log, holder, names, call.csr_pem, call.inputs.acme_profile)
+            return await self._issuing.issue(log.say, holder, names, call.csr_pem, call.inputs.acme_profile)

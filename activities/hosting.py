@@ -13,7 +13,7 @@ from temporalio.exceptions import ApplicationError
 from activities._context import Deps
 from activities._errors import mapped
 from activities._house import Visit, visit
-from db.models import Certificate
+from db.models_certificates import Certificate
 from db.models_hosting import HostingAccount
 from db.queries import delivery
 from db.queries.delivery import Delivery

@@ -13,7 +13,8 @@ from activities._errors import mapped
 from activities._heartbeat import beating
 from activities._hosts import Work, open_work, secrets_of
 from activities._log import Lines
-from db.models import Certificate, VpsInstance
+from db.models import VpsInstance
+from db.models_certificates import Certificate
 from domain.errors import Trouble
 from domain.provisioning import CertificateRequest, StepCall
 from domain.statuses import Lifecycle

@@ -34,4 +34,4 @@ class SiteCertificateActivities:
             held = await delivery.load(session, call.subscription_id)
         holder = Holder("subscription", held.subscription.id)
         async with Lines(self._deps, call.job_id, "issue_certificate", kind=SubjectKind.JOB) as log, beating():
-            return await self._issuing.issue(log, holder, held.names, call.csr_pem, call.inputs.acme_profile)
+            return await self._issuing.issue(log.say, holder, held.names, call.csr_pem, call.inputs.acme_profile)

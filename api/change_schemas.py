@@ -65,4 +65,5 @@ KEYS_REQUEST: dict[str, Any] = {
     "keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJ1o7Wk0lBvSxU0Y2gqk3yN5x9pOQm0vS1d8zJq7fXK"],
 }
 _JOB: dict[str, Any] = {"id": "job-uuid", "type": "SUSPEND", "status": "PENDING", "subscription_id": "sub-uuid"}
+NO_SENSE: dict[str, Any] = {"description": "It makes no sense in the state that it is in by now"}
 CHANGING = described("It is being done by the job; Location names it", {"message": "Suspension initiated", "job": _JOB})

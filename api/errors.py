@@ -121,7 +121,9 @@ def _sentence(problem: Mapping[str, Any], field: str) -> str:
         case "model_attributes_type":
             return "A JSON object is required as the body."
     text = str(problem["msg"]).removeprefix("Value error, ")
-    if text.startswith(field or "\0"):
+    if not field:
+        return text.rstrip(".") + "."
+    if text.startswith(field):
         return text
     return f"{field}: {text[0].lower()}{text[1:]}".rstrip(".") + "."
 

@@ -5,6 +5,7 @@ No names of customers, ids or slugs (X23).
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -12,6 +13,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from api.failing import Answer
+from db.queries import certificate_view
 from db.queries.attention import parked_rows, parked_since, unstarted_rows
 from db.queries.attention_sales import failed_mails, failed_refunds, parked_jobs, payment_cases, unstarted_jobs
 from db.queries.fleet import counts
@@ -61,6 +63,18 @@ class Metrics:
         self._sweep_age = Gauge(
             "slipway_inventory_age_seconds", "Time since a cloud's complete list was last written down",
             ("provider",), registry=self.registry)  # fmt: skip
+        self._certificates = Gauge(
+            "slipway_certificates", "Certificates in use by the time they have left", ("within",),
+            registry=self.registry)  # fmt: skip
+        self._expiry = Gauge(
+            "slipway_certificate_days_to_expiry", "Days until the first certificate in use expires",
+            registry=self.registry)  # fmt: skip
+        self._renewals_failing = Gauge(
+            "slipway_certificate_renewals_failing", "Certificates whose last renewal failed, by kind", ("kind",),
+            registry=self.registry)  # fmt: skip
+        self._renewals_late = Gauge(
+            "slipway_certificate_renewals_late_seconds", "How long the oldest due renewal has waited for its run",
+            registry=self.registry)  # fmt: skip
         self._offer_reads = Gauge(
             "slipway_offer_reads", "Lists of offers answered by all replicas, since they were last cleared",
             ("provider", "resource", "outcome"), registry=self.registry)  # fmt: skip
@@ -93,7 +107,19 @@ class Metrics:
         self._oldest.set((datetime.now(UTC) - oldest).total_seconds() if oldest else 0)
         await self._inventory(reader)
         await self._offers(reader)
+        await self._certified(reader)
         return generate_latest(self.registry)
+
+    async def _certified(self, reader: Reader) -> None:
+        rows = await certificate_view.expiry(reader)
+        self._certificates.clear()
+        for row in rows:
+            self._certificates.labels(row["within"]).set(row["number"])
+        self._expiry.set(min((row["days"] for row in rows), default=math.inf))
+        self._renewals_failing.clear()
+        for row in await certificate_view.failing(reader):
+            self._renewals_failing.labels(row["kind"]).set(row["number"])
+        self._renewals_late.set(await certificate_view.waiting(reader))
 
     async def _inventory(self, reader: Reader) -> None:
         for gauge in (self._resources, self._unexplained, self._sweep_age):

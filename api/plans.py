@@ -27,7 +27,7 @@ router = APIRouter(tags=["plans"])
 WHERE = "/api/admin/providers/{provider_id}/plans"
 
 
-@router.get("/api/vps/plans")
+@router.get("/api/vps/plans", responses=also(404))
 async def on_sale(request: Request, principal: Member, held: Held, provider_id: str | None = None) -> Response:
     """What can be ordered: `price` a month is what is charged."""
     ref = (await account(held, provider_id)).id if provider_id is not None else None

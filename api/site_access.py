@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.change_schemas import CHANGING, KEYS_REQUEST, PASSWORD_REQUEST, Password, SftpKeys
+from api.change_schemas import CHANGING, KEYS_REQUEST, NO_SENSE, PASSWORD_REQUEST, Password, SftpKeys
 from api.changing import Asking, Beside, ask
 from api.deps import Held, IdempotencyKey, Owner, bound, parsed_id
 from api.errors import ApiError, not_found
@@ -24,7 +24,7 @@ from db.queries.users import hash_password
 from domain.errors import ErrorCode
 from domain.sales import JobType, ServiceStatus
 
-router = APIRouter(tags=["subscriptions"], responses={202: CHANGING})
+router = APIRouter(tags=["subscriptions"], responses={202: CHANGING, 400: NO_SENSE})
 
 SET = "It is being set"
 

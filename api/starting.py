@@ -28,6 +28,7 @@ from db.queries import jobs, mails, orders, zone_changes
 from db.queries.ordering import mark_started
 from db.queries.servers import action_started, call_of
 from domain.accounts import AccountCall, AccountChecked
+from domain.certificates import RenewalCall
 from domain.errors import ErrorCode
 from domain.fulfilment import ChangeOrder, FulfilmentOrder
 from domain.house_servers import SetUpServerOrder
@@ -54,6 +55,7 @@ from domain.starting import (
     mail_start,
     offers_start,
     provisioning_start,
+    renewal_start,
     set_up_start,
     termination_start,
     zone_look_start,
@@ -75,6 +77,7 @@ SEND_MAIL = "SendMail"
 FULFILMENT = "Fulfilment"
 SUBSCRIPTION_CHANGE = "SubscriptionChange"
 SET_UP_SERVER = "SetUpServer"
+RENEW_CERTIFICATE = "RenewCertificate"
 CHANGE_ZONE = "ChangeZone"
 LOOK_AT_ZONE = "LookAtZone"
 
@@ -187,6 +190,14 @@ async def start_change(services: Services, change: ChangeOrder) -> None:
                 await client.start_workflow(SUBSCRIPTION_CHANGE, change, **change_start(change))
         async with services.db.begin() as session:
             await jobs.started(session, uuid.UUID(change.job_id))
+
+
+async def start_renewal(services: Services, call: RenewalCall) -> None:
+    """503 when Temporal is away: nothing is recorded then. One that is under way is a success."""
+    async with answered():
+        client = await services.temporal.client()
+        with contextlib.suppress(WorkflowAlreadyStartedError):
+            await client.start_workflow(RENEW_CERTIFICATE, call, **renewal_start(call))
 
 
 async def start_set_up(services: Services, order: SetUpServerOrder) -> None:

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from api.change_schemas import (
     CHANGING,
     END_REQUEST,
+    NO_SENSE,
     PRICE_REQUEST,
     SUSPENSION_REQUEST,
     End,
@@ -32,7 +33,9 @@ from domain.sales import JobType, RefundStatus
 
 SMALLEST_DISK_MB = 16  # of a volume that holds a file system
 
-router = APIRouter(prefix="/api/subscriptions/{subscription_id}", tags=["subscriptions"], responses={202: CHANGING})
+router = APIRouter(
+    prefix="/api/subscriptions/{subscription_id}", tags=["subscriptions"], responses={202: CHANGING, 400: NO_SENSE}
+)
 
 
 @router.post("/suspend", status_code=202, openapi_extra=taking(SUSPENSION_REQUEST))

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.answers import also
 from api.auditing import audited
 from api.deps import Held, Member
 from api.envelope import reply
@@ -31,7 +32,7 @@ from domain.zones import CHALLENGE, ChangeKind, ZoneCall, ZoneSeen
 router = APIRouter(prefix="/api/dns/zones/{zone_id}/records", tags=["dns"])
 
 
-@router.get("", responses={200: RECORDS})
+@router.get("", responses={200: RECORDS, **also(502)})
 async def records(
     request: Request,
     zone_id: str,
@@ -62,7 +63,7 @@ async def records(
     return reply(request, body | {"pagination": pagination(page, limit, total)})
 
 
-@router.put("", responses={200: PUBLISHED, 202: ACCEPTED}, openapi_extra=taking(RECORD_REQUEST))
+@router.put("", responses={200: PUBLISHED, 202: ACCEPTED, **also(409, 502)}, openapi_extra=taking(RECORD_REQUEST))
 async def put(request: Request, zone_id: str, asked: RecordPut, principal: Changer, held: Held) -> Response:
     """Let the zone have exactly this set under its name and type."""
     async with (
@@ -82,7 +83,7 @@ async def put(request: Request, zone_id: str, asked: RecordPut, principal: Chang
     return told(request, await settled(held, zone, change), record=_set(row))
 
 
-@router.delete("", responses={200: PUBLISHED, 202: ACCEPTED})
+@router.delete("", responses={200: PUBLISHED, 202: ACCEPTED, **also(409, 502)})
 async def remove(
     request: Request,
     zone_id: str,

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.answers import also
 from api.auditing import audited
 from api.deps import Held, Member, Operator, actor, parsed_id
 from api.envelope import reply, stamp
@@ -62,7 +63,8 @@ async def listed(
 
 
 @router.post(
-    "", status_code=201, responses={201: ZONE_MADE, 202: ACCEPTED}, openapi_extra=taking(ZONE_REQUEST)
+    "", status_code=201, responses={201: ZONE_MADE, 202: ACCEPTED, **also(404, 409, 502)},
+    openapi_extra=taking(ZONE_REQUEST),
 )  # fmt: skip
 async def create(request: Request, asked: ZoneCreate, principal: Operator, held: Held) -> Response:
     """Make a zone. 202 when it is not at every name server within a few seconds; an error says why it could not be
@@ -95,7 +97,7 @@ async def single(request: Request, zone_id: str, principal: Member, held: Held) 
     return reply(request, {"zone": shown})
 
 
-@router.delete("/{zone_id}", responses={200: PUBLISHED, 202: ACCEPTED})
+@router.delete("/{zone_id}", responses={200: PUBLISHED, 202: ACCEPTED, **also(409, 502)})
 async def remove(
     request: Request, zone_id: str, principal: Operator, held: Held, confirm: Annotated[str, Query(max_length=1000)]
 ) -> Response:
@@ -115,7 +117,7 @@ async def remove(
     return told(request, await settled(held, zone, change))
 
 
-@router.post("/{zone_id}/publish", responses={200: PUBLISHED, 202: ACCEPTED})
+@router.post("/{zone_id}/publish", responses={200: PUBLISHED, 202: ACCEPTED, **also(409, 502)})
 async def publish(request: Request, zone_id: str, principal: Operator, held: Held) -> Response:
     """Bring the zone and everything its rows say to the name server again: after a failure, or when check=true tells of
     differences. What no row speaks of is left alone."""

@@ -29,6 +29,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 # Tables refer to each other across files: whoever has one of them must have all.
+from db import models_certificates as models_certificates
 from db import models_clouds as models_clouds
 from db import models_dns as models_dns
 from db import models_hosting as models_hosting
@@ -289,31 +290,6 @@ class DeploymentEvent(Base):
         Index("uq_deployment_events_log", "run_id", "activity_id", "attempt", "line_no", unique=True,
               postgresql_where=text("kind = 'log'")),
     )  # fmt: skip
-
-
-class Certificate(Base):
-    """A certificate for a deployment's or a subscription's names. The chain is public; the key is on the server only
-    (X18)."""
-
-    __tablename__ = "certificates"
-
-    id: Mapped[uuid.UUID] = _id()
-    deployment_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("instance_deployments.id"), index=True)
-    subscription_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("subscriptions.id"), index=True)
-    names: Mapped[list[str]]
-    serial: Mapped[str] = mapped_column(String(80))
-    issuer: Mapped[str] = mapped_column(Text)
-    not_before: Mapped[datetime]
-    not_after: Mapped[datetime]
-    chain_pem: Mapped[str] = mapped_column(Text)
-    key_sha256: Mapped[str] = mapped_column(String(64))  # of the public key: reissue only for another key
-    directory_url: Mapped[str] = mapped_column(Text)
-    created_at: Mapped[datetime] = _now()
-
-    __table_args__ = (
-        UniqueConstraint("serial", "issuer"),
-        CheckConstraint("num_nonnulls(deployment_id, subscription_id) = 1", name="subject"),
-    )
 
 
 class IdempotencyKey(Base):

@@ -86,6 +86,11 @@ def zone_look_workflow_id(zone_id: str) -> str:
     return f"zone-look/{zone_id}"
 
 
+def renewal_workflow_id(certificate_id: str) -> str:
+    """One renewal of a certificate at a time."""
+    return f"certificate/{certificate_id}/renew"
+
+
 def look_workflow_id(vps_id: str) -> str:
     """One look at a server at a time: who asks meanwhile gets the same answer."""
     return f"look/{vps_id}"

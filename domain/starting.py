@@ -11,6 +11,7 @@ from typing import Any
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
 from domain import ids
+from domain.certificates import RenewalCall
 from domain.fulfilment import ChangeOrder, FulfilmentOrder
 from domain.house_servers import SetUpServerOrder
 from domain.inventory import SweepCall
@@ -145,6 +146,18 @@ def zone_look_start(call: ZoneCall) -> dict[str, Any]:
         "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
         "execution_timeout": LOOK_TIMEOUT,
         "static_summary": f"A look at the zone {call.zone_name}",
+    }
+
+
+def renewal_start(call: RenewalCall) -> dict[str, Any]:
+    """Keyword arguments of Client.start_workflow("RenewCertificate", call, …): one at a time, as often as it is due."""
+    return {
+        "id": ids.renewal_workflow_id(call.certificate_id),
+        "task_queue": ids.RUNS_QUEUE,
+        "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+        "static_summary": "Renewal of a certificate" + (f" for {call.requested_by}" if call.requested_by else ""),
+        "rpc_timeout": RPC_TIMEOUT,
     }
 
 

@@ -17,6 +17,8 @@ from db.session import Database
 from domain.config import RunConfig
 from domain.inventory import InventoryRules
 from domain.provisioning import RunPolicy
+from providers.acme.accounts import ExternalAccount
+from providers.acme.authorities import Authorities, Authority, Role
 from providers.acme.client import AcmeClient
 from providers.cloud.registry import CLOUDS
 from providers.dns.powerdns import PowerDNS
@@ -77,6 +79,21 @@ async def seed(db: Database, keys: KeyRing, settings: Settings) -> None:
             return
 
 
+def authorities(settings: Settings) -> Authorities:
+    """The CAs beside the first one."""
+    made: dict[Role, Authority] = {}
+    if settings.acme_staging_directory_url:
+        made[Role.STAGING] = Authority(directory_url=settings.acme_staging_directory_url, ca_file=settings.acme_ca_file,
+                                       email=settings.letsencrypt_email, profile=settings.acme_profile)  # fmt: skip
+    if settings.acme_second_directory_url:
+        key = settings.acme_second_eab_hmac_key
+        bound = ExternalAccount(key_id=settings.acme_second_eab_key_id, hmac_key=key) if key is not None else None
+        made[Role.SECOND] = Authority(directory_url=settings.acme_second_directory_url, ca_file=settings.acme_ca_file,
+                                      email=settings.letsencrypt_email, profile=settings.acme_second_profile,
+                                      external_account=bound)  # fmt: skip
+    return Authorities(made)
+
+
 def mail_client(settings: Settings) -> SmtpClient | None:
     if settings.smtp_host is None:
         return None
@@ -120,6 +137,7 @@ async def make_deps(settings: Settings) -> AsyncIterator[Deps]:
                 settings.acme_directory_url, ca_file=settings.acme_ca_file, email=settings.letsencrypt_email
             ),
             blueprints=Blueprints(settings.blueprints_dir),
+            authorities=authorities(settings),
             mail=mail_client(settings),
             payments=payments,
         )

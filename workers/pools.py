@@ -35,12 +35,16 @@ from activities.offers import OfferActivities
 from activities.records import RecordActivities
 from activities.refunds import RefundActivities
 from activities.removals import RemovalActivities
+from activities.renewal_records import RenewalRecordActivities
+from activities.renewal_sweeps import RenewalSweepActivities
+from activities.renewals import RenewalActivities
 from activities.server_actions import ServerActionActivities
 from activities.servers import ServerActivities
 from activities.site_certificates import SiteCertificateActivities
 from activities.site_checks import SiteCheckActivities
 from activities.suspensions import SuspensionActivities
 from activities.sweeps import SweepActivities
+from activities.windows import WindowActivities
 from activities.zone_changes import ZoneChangeActivities
 from activities.zone_records import ZoneRecordActivities
 from activities.zones import ZoneActivities
@@ -54,16 +58,17 @@ from workflows.offers import ReadOffers
 from workflows.parts import ProvisionDns, ProvisionHosting, ProvisionMail
 from workflows.planning import Planning
 from workflows.provisioning import Provisioning
+from workflows.renewals import RenewCertificate
 from workflows.server_actions import LookAtServer, ServerActions
 from workflows.subscription_changes import SubscriptionChange
-from workflows.sweeps import InventorySweep, LifecycleSweep, StartSweep
+from workflows.sweeps import CertificateSweep, InventorySweep, LifecycleSweep, StartSweep
 from workflows.termination import Termination
 from workflows.zones import ChangeZone, LookAtZone
 
 WORKFLOWS: tuple[type, ...] = (
     Provisioning, Termination, Planning, ServerActions, LookAtServer, ReadOffers, AccountCheck, StartSweep,
     InventorySweep, SendMail, SetUpServer, Fulfilment, ProvisionDns, ProvisionHosting, ProvisionMail,
-    SubscriptionChange, LifecycleSweep, ChangeZone, LookAtZone,
+    SubscriptionChange, LifecycleSweep, ChangeZone, LookAtZone, CertificateSweep, RenewCertificate,
 )  # fmt: skip
 
 
@@ -82,7 +87,12 @@ def _runs(deps: Deps) -> list[Callable[..., Any]]:
     return [records.record, records.reserve, records.move, records.preview,
             records.activate, records.call_back, records.release, records.end_action, records.end_mail,
             house.activate_house_server, house.stand_down_house_server, sweeps.start_unstarted,
-            *_zone_rows(deps), *_deliveries(deps)]  # fmt: skip
+            *_zone_rows(deps), *_deliveries(deps), *_renewal_rows(deps)]  # fmt: skip
+
+
+def _renewal_rows(deps: Deps) -> list[Callable[..., Any]]:
+    rows = RenewalRecordActivities(deps)
+    return [rows.begin_renewal, rows.end_renewal, RenewalSweepActivities(deps).start_renewals]
 
 
 def _zone_rows(deps: Deps) -> list[Callable[..., Any]]:
@@ -117,7 +127,8 @@ def _house(deps: Deps) -> list[Callable[..., Any]]:
     hosting, mailboxes = HostingActivities(deps), MailboxActivities(deps)
     return [hosting.create_account, hosting.create_site, hosting.make_site_csr, hosting.configure_site_tls,
             hosting.remove_account, hosting.prove_account_absent, mailboxes.create_mailbox, mailboxes.remove_mailbox,
-            mailboxes.prove_mailbox_absent, *_changes(deps)]  # fmt: skip
+            mailboxes.prove_mailbox_absent, *_changes(deps), RenewalActivities(deps).make_renewal_csr,
+            RenewalActivities(deps).install_renewal]  # fmt: skip
 
 
 def _changes(deps: Deps) -> list[Callable[..., Any]]:
@@ -143,7 +154,8 @@ def _sites(deps: Deps) -> list[Callable[..., Any]]:
             zones.publish_zone, zones.publish_records, zones.withdraw_zone, zones.prove_zone_absent,
             SiteCertificateActivities(deps).issue_site_certificate, SiteCheckActivities(deps).check_site,
             RefundActivities(deps).send_refund, billing.stop_renewal, billing.go_on_renewing, billing.end_billing,
-            LastBackupActivities(deps).export_zone]  # fmt: skip
+            LastBackupActivities(deps).export_zone, RenewalActivities(deps).issue_renewal,
+            RenewalActivities(deps).verify_renewal, WindowActivities(deps).poll_windows]  # fmt: skip
 
 
 POOLS: dict[str, Pool] = {

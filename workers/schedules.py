@@ -20,9 +20,10 @@ from temporalio.client import (
 
 from domain import ids
 from domain.inventory import SweepCall
-from workflows.sweeps import InventorySweep, LifecycleSweep, StartSweep
+from workflows.sweeps import CertificateSweep, InventorySweep, LifecycleSweep, StartSweep
 
 START_SWEEP = "start-sweep"
+CERTIFICATE_SWEEP = "certificate-sweep"
 LIFECYCLE_SWEEP = "lifecycle-sweep"
 
 
@@ -32,6 +33,8 @@ async def ensure_schedules(client: Client, providers: Iterable[str], *, inventor
     await _ensure(client, START_SWEEP, start, timedelta(minutes=1))
     lives = ScheduleActionStartWorkflow(LifecycleSweep.run, id=LIFECYCLE_SWEEP, task_queue=ids.RUNS_QUEUE)
     await _ensure(client, LIFECYCLE_SWEEP, lives, timedelta(minutes=10))
+    renewals = ScheduleActionStartWorkflow(CertificateSweep.run, id=CERTIFICATE_SWEEP, task_queue=ids.RUNS_QUEUE)
+    await _ensure(client, CERTIFICATE_SWEEP, renewals, timedelta(minutes=1))
     for provider in providers:
         name = inventory_schedule(provider)
         call = SweepCall(provider=provider, requested_by="schedule")

@@ -105,6 +105,12 @@ ACTIVITIES: dict[str, Options] = {
     "stop_renewal": Options(EDGE, _s(60)),
     "go_on_renewing": Options(EDGE, _s(60)),
     "end_billing": Options(EDGE, _s(60)),
+    "make_renewal_csr": Options(HOSTS, _s(120)),
+    # What the CA says is written down at its first word; further tries are the policy's, not these.
+    "issue_renewal": Options(EDGE, _s(300), patience=1.5),
+    "install_renewal": Options(HOSTS, _s(180)),
+    "verify_renewal": Options(EDGE, _s(120)),
+    "poll_windows": Options(EDGE, _s(120)),
     # Somebody may have to put our key on the server first: half an hour before an operator is called.
     "await_house_ssh": Options(HOSTS, _s(60), patience=3),
     "set_up_house_server": Options(HOSTS, _s(900), patience=2),

@@ -8,8 +8,11 @@ from temporalio import workflow
 
 from activities.inventory import InventoryActivities
 from activities.lifecycle_sweeps import LifecycleActivities
+from activities.renewal_sweeps import RenewalSweepActivities
 from activities.sweeps import SweepActivities
+from activities.windows import WindowActivities
 from domain import ids
+from domain.certificates import CertificatesSwept
 from domain.inventory import SweepCall, SweepReport
 from domain.lifecycle import LifecycleReport
 from domain.provisioning import RunPolicy
@@ -58,3 +61,20 @@ class LifecycleSweep:
             start_to_close_timeout=timedelta(minutes=5),
             schedule_to_close_timeout=timedelta(minutes=15),
         )
+
+
+@workflow.defn
+class CertificateSweep:
+    """Starts the renewals that are due, and asks the CAs for the windows that are due to be asked for."""
+
+    @workflow.run
+    async def run(self) -> CertificatesSwept:
+        started = await workflow.execute_activity_method(
+            RenewalSweepActivities.start_renewals,
+            task_queue=ids.RUNS_QUEUE,
+            start_to_close_timeout=timedelta(seconds=120),
+            schedule_to_close_timeout=timedelta(minutes=5),
+        )
+        options = activity_options("poll_windows", "", RunPolicy(automatic_minutes=5))
+        polled = await workflow.execute_activity_method(WindowActivities.poll_windows, **options)
+        return CertificatesSwept(started=started, polled=polled)

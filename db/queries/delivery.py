@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.base import new_id
-from db.models import Certificate
+from db.models_certificates import Certificate
 from db.models_hosting import DnsZone, Domain, HostingAccount, MailAccount, Server
 from db.models_sales import Customer, Order, Subscription, Tenant
 from db.models_shop import Price

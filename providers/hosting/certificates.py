@@ -12,6 +12,7 @@ from providers.hosting.account import CHALLENGES, Account
 from providers.hosting.locks import exclusive
 from providers.hosting.ownership import require_user
 from providers.hosts import commands as general
+from providers.hosts import host_keys
 from providers.hosts.packages import Say
 from providers.hosts.ssh import Host
 from providers.hosts.tls import public_half, request_by, spki_of_certificate
@@ -19,11 +20,15 @@ from providers.hosts.tls import public_half, request_by, spki_of_certificate
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,128}")  # base64url (RFC 8555, 8.3)
 
 
-async def make_csr(host: Host, account: Account, say: Say) -> str:
-    """A CSR for all names of the account, PEM; the key is made on first use and stays on the host."""
+async def make_csr(host: Host, account: Account, say: Say, *, fresh_key: bool = False) -> str:
+    """A CSR for all names of the account, PEM; the key is made on first use and stays on the host.
+
+    `fresh_key`: by one that is made beside it and takes its place with its certificate.
+    """
+    key_file = host_keys.next_of(account.key_file) if fresh_key else account.key_file
     async with exclusive(host):
         await require_user(host, account)
-        return await request_by(host, account.key_file, account.domains, say)
+        return await request_by(host, key_file, account.domains, say)
 
 
 async def publish_challenge(host: Host, token: str, key_authorization: str) -> None:
@@ -57,15 +62,17 @@ async def install_certificate(host: Host, account: Account, chain_pem: str, say:
         await require_user(host, account)
         if not await host.exists(account.key_file):
             raise NotFound(f"the account {account.account_id} has no TLS key on this server yet")
-        if spki_of_certificate(leaf) != await public_half(host, account.key_file):
+        if not await host_keys.use(host, account.key_file, spki_of_certificate(leaf), public_half):
             raise InvalidInput("the certificate was issued for another key than the one on the server", field="chain")
         before = await host.read(account.chain_file)
         changed = await host.put(account.chain_file, chain_pem, mode=0o600)
         try:
             changed |= await sites.apply(host, account)
         except Exception:
+            await host_keys.take_back(host, account.key_file)
             await _restore(host, account, before)
             raise
+        await host_keys.forget_old(host, account.key_file)
     until = leaf.not_valid_after_utc.strftime("%Y-%m-%d")
     await say(
         f"https://{account.domains[0]}, certificate valid until {until}" + ("" if changed else ": already present")

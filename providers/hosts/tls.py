@@ -8,16 +8,20 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from providers.errors import CommandFailed, InvalidInput
-from providers.hosts import commands
+from providers.hosts import commands, host_keys
 from providers.hosts.application import Application
 from providers.hosts.commands import as_root
 from providers.hosts.packages import Say
 from providers.hosts.ssh import Host
 
 
-async def make_csr(host: Host, app: Application, say: Say) -> str:
-    """A CSR for the application's name, by the key on the host, which is made on first use only. PEM."""
-    return await request_by(host, app.context.key_file, [app.context.fqdn], say)
+async def make_csr(host: Host, app: Application, say: Say, *, fresh_key: bool = False) -> str:
+    """A CSR for the application's name, by the key on the host, which is made on first use only. PEM.
+
+    `fresh_key`: by one that is made beside it and takes its place with its certificate (host_keys.py).
+    """
+    key_file = host_keys.next_of(app.context.key_file) if fresh_key else app.context.key_file
+    return await request_by(host, key_file, [app.context.fqdn], say)
 
 
 async def request_by(host: Host, key_file: str, names: Sequence[str], say: Say) -> str:
@@ -80,6 +84,32 @@ async def install_certificate(host: Host, app: Application, chain_pem: str, say:
     await say(f"nginx serves https://{context.fqdn}, certificate valid until {until}"
               + ("" if changed or not was_linked else ": already present"))  # fmt: skip
     return changed or not was_linked
+
+
+async def renew_chain(host: Host, app: Application, chain_pem: str, say: Say) -> None:
+    """Put a renewed chain in the place of the old one, with its key where that is a fresh one; test, reload.
+
+    The site is not rendered anew: a renewal changes nothing but the certificate. If nginx refuses, the old chain and
+    key are back and nothing was reloaded.
+    """
+    context = app.context
+    leaf = x509.load_pem_x509_certificate(chain_pem.encode())
+    before = await host.read(context.chain_file)
+    if not await host_keys.use(host, context.key_file, spki_of_certificate(leaf), public_half):
+        raise InvalidInput("the certificate was issued for another key than the one on the server")
+    changed = await host.put(context.chain_file, chain_pem, mode=0o644)
+    test = await host.run(as_root(commands.check_nginx()), check=False)
+    if not test.ok:
+        await host_keys.take_back(host, context.key_file)
+        if before is not None:
+            await host.put(context.chain_file, before, mode=0o644)
+        raise CommandFailed(
+            f"nginx refuses the renewed chain; the old one was restored:\n{test.tail()}", exit_status=test.exit_status
+        )
+    await host.run(as_root(commands.reload_nginx()), show="command")
+    await host_keys.forget_old(host, context.key_file)
+    until = leaf.not_valid_after_utc.strftime("%Y-%m-%d")
+    await say(f"{context.fqdn}: certificate valid until {until}" + ("" if changed else ": already present"))
 
 
 async def _restore(host: Host, app: Application, before: dict[str, str | None], was_linked: bool) -> None:

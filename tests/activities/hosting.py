@@ -20,7 +20,8 @@ from activities.records import RecordActivities
 from db import secrets
 from db.base import new_id
 from db.keyring import KeyRing
-from db.models import Certificate, Deployment, DeploymentEvent, Organization, VpsInstance
+from db.models import Deployment, DeploymentEvent, Organization, VpsInstance
+from db.models_certificates import Certificate
 from db.queries.runs import RunFacts, load
 from db.session import Database
 from domain.config import RunConfig

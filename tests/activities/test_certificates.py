@@ -11,7 +11,8 @@ from temporalio.exceptions import ApplicationError
 
 import activities._issuing
 from db.keyring import KeyRing
-from db.models import Certificate, Secret
+from db.models import Secret
+from db.models_certificates import Certificate
 from db.session import Database
 from domain.errors import Trouble
 from providers.acme.client import AcmeClient

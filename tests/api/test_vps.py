@@ -175,6 +175,7 @@ class TestOrdering:
 
     async def test_a_server_nobody_could_sign_in_to_is_refused(self, world: World) -> None:
         answer = await world.client.post(URL, json=DIGITALOCEAN | {"sshKeys": [], "rootPassword": None})
+        assert answer.json()["message"].startswith("sshKeys or rootPassword is required")
         assert (answer.status_code, answer.json()["code"]) == (422, "VALIDATION_ERROR")
         assert "rootPassword" in answer.json()["error"]
 

@@ -69,3 +69,34 @@ def test_people_told_apart_by_capitals_alone_are_named_before_anything_changes(p
         connection.execute(text("delete from users"))
     upgrade(pg_url)
     engine.dispose()
+
+
+def test_of_certificates_from_before_the_newest_of_each_name_is_looked_after(pg_url: str) -> None:
+    downgrade(pg_url, "0009")
+    engine = create_engine(pg_url)
+    firm, owner, old, new = new_id(), new_id(), new_id(), new_id()
+    with engine.begin() as connection:
+        connection.execute(text("insert into organizations (id, name, slug) values (:id, 'F', 'f')"), {"id": firm})
+        connection.execute(text("""
+            insert into instance_deployments (id, organization_id, deployment_type, tier, slug, assigned_subdomain,
+                status, phase, attention, inputs, admin_email, admin_name, parked, currency, seq, position,
+                requested_by)
+            values (:id, :firm, 'dedicated', 'starter', 'f', 'f.test', 'active', 'active', 'none', '{}', 'a@f.test',
+                    'A', '[]', 'EUR', 0, 0, '')"""), {"id": owner, "firm": firm})  # fmt: skip
+        for ref, days in ((old, 10), (new, 60)):
+            connection.execute(text("""
+                insert into certificates (id, deployment_id, names, serial, issuer, not_before, not_after, chain_pem,
+                                          key_sha256, directory_url)
+                values (:id, :owner, '{f.test}', :serial, 'CA', now(), now() + make_interval(days => :days), '', '',
+                        'https://ca.test')"""),
+                {"id": ref, "owner": owner, "serial": str(days), "days": days})  # fmt: skip
+    upgrade(pg_url)
+    with engine.begin() as connection:
+        rows = {row.id: row for row in connection.execute(text("select * from certificates"))}
+        for table in ("certificates", "instance_deployments", "organizations"):
+            connection.execute(text(f"delete from {table}"))
+    assert (rows[new].next_action, rows[new].superseded_at) == ("poll", None)
+    assert rows[new].renew_after is not None
+    assert (rows[old].next_action, rows[old].renew_after) == ("", None)
+    assert rows[old].superseded_at is not None
+    engine.dispose()

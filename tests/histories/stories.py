@@ -15,6 +15,7 @@ from db.base import new_id
 from db.models import Deployment, DeploymentEvent
 from domain import ids
 from domain.accounts import AccountCall
+from domain.certificates import RenewalCall
 from domain.dns_records import RecordKey
 from domain.inventory import SweepCall
 from domain.offers import Offer, OffersCall
@@ -33,6 +34,7 @@ from domain.starting import (
     look_start,
     mail_start,
     offers_start,
+    renewal_start,
     set_up_start,
     termination_start,
     zone_look_start,
@@ -41,6 +43,7 @@ from domain.starting import (
 from domain.statuses import DeploymentType, StepState, Tier
 from domain.zones import ChangeKind, ZoneCall
 from tests.histories.hosting_stories import HOSTING_STORIES
+from tests.workflows import certificates
 from tests.workflows.changes import ChangeWorld
 from tests.workflows.world import World, until_parked
 from workflows.accounts import AccountCheck
@@ -49,8 +52,9 @@ from workflows.mails import SendMail
 from workflows.offers import ReadOffers
 from workflows.planning import Planning
 from workflows.provisioning import Provisioning
+from workflows.renewals import RenewCertificate
 from workflows.server_actions import LookAtServer, ServerActions
-from workflows.sweeps import InventorySweep, StartSweep
+from workflows.sweeps import CertificateSweep, InventorySweep, StartSweep
 from workflows.termination import Termination
 from workflows.zones import ChangeZone, LookAtZone
 
@@ -406,6 +410,39 @@ async def zone_looked_at(world: World, client: Client) -> WorkflowHandle[Any, An
     return await ended(await client.start_workflow(LookAtZone.run, call, **zone_look_start(call)))
 
 
+async def certificate_renewed(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    return await _renewal(world, client, "renewed")
+
+
+async def certificate_rehearsed(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    certificates.ANSWERS.append(None)
+    return await _renewal(world, client, "rehearsed")
+
+
+async def certificate_limited(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    certificates.ANSWERS.append(certificates.limited(datetime.now(UTC) + timedelta(hours=3)))
+    return await _renewal(world, client, "limited")
+
+
+async def certificate_put_back(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    world.fail("verify_renewal", "Unhealthy")
+    return await _renewal(world, client, "putback")
+
+
+async def certificate_not_due(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    return await _renewal(world, client, "young", age=timedelta(days=2))
+
+
+async def _renewal(world: World, client: Client, slug: str, **columns: Any) -> WorkflowHandle[Any, Any]:
+    row = await certificates.served(world, slug, **{"age": timedelta(days=70)} | columns)
+    call = RenewalCall(certificate_id=str(row.id))
+    return await ended(await client.start_workflow(RenewCertificate.run, call, **renewal_start(call)))
+
+
+async def certificates_swept(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    return await ended(await client.start_workflow(CertificateSweep.run, id="sweep/certificates", task_queue="runs"))
+
+
 STORIES: dict[str, Story] = {
     story.__name__: story
     for story in (
@@ -419,6 +456,8 @@ STORIES: dict[str, Story] = {
         bare_server, bare_server_taken_back, bare_server_deleted, moved_elsewhere, action_done, action_failed,
         looked_at, mail_sent, mail_given_up,
         house_server_set_up, name_server_set_up, house_server_parked, house_server_given_up,
+        certificate_renewed, certificate_rehearsed, certificate_limited, certificate_put_back, certificate_not_due,
+        certificates_swept,
         zone_changed, zone_change_failed, zone_looked_at,
     )
 }  # fmt: skip

@@ -37,6 +37,10 @@ WEBHOOK = "providers/payments/webhook.py"
 LIFECYCLE = "domain/lifecycle.py"
 CHANGES = "workflows/subscription_changes.py"
 
+RENEWALS = "workflows/renewals.py"
+ORDERS_AT_CA = "activities/_orders_at_ca.py"
+CERTIFICATES = "db/queries/certificates.py"
+
 MUTANTS = (
     _mutant(
         "an unanswered order is sent again at once", "tests/activities/test_servers.py",
@@ -330,6 +334,18 @@ MUTANTS = (
         ("api/deps.py", "if machine is not None and scope not in machine.scopes:", "if machine is Ellipsis:"),
     ),
     _mutant(
+        "a tenant's machine reads another tenant's instance", "tests/api/test_isolation.py",
+        ("api/instances.py", "        return bool(tenant == row[\"tenant_id\"])", "        return True"),
+    ),
+    _mutant(
+        "a tenant's machine reads what is the house's", "tests/api/test_isolation.py",
+        ("api/deps.py", "machine.tenant_id is not None and scope in OF_THE_HOUSE:", "scope is Ellipsis:"),
+    ),
+    _mutant(
+        "a tenant's machine orders for another tenant's organization", "tests/api/test_isolation.py",
+        ("db/queries/ordering.py", " and within in (None, row.tenant_id)", ""),
+    ),
+    _mutant(
         "a revoked machine's key is taken", "tests/api/test_api_keys.py",
         ("db/queries/api_keys.py", "if row.revoked_at is not None or (", "if ("),
     ),
@@ -456,5 +472,21 @@ MUTANTS = (
     _mutant(
         "a removal that has begun is taken back", "tests/workflows/test_subscription_end.py",
         (CHANGES, "        self.reversible = False\n        self._undos.clear()\n", ""),
+    ),
+    _mutant(
+        "the old certificate is not put back", "tests/workflows/test_renewals.py",
+        (RENEWALS, "if renewal.old_serves and not is_cancelled_exception(error):", "if False:"),
+    ),
+    _mutant(
+        "an order at a CA that broke off is forgotten", "tests/activities/test_renewals.py",
+        (ORDERS_AT_CA, "if open_order is not None and isinstance(error, Transient) and not unseen:", "if False:"),
+    ),
+    _mutant(
+        "a spent limit of a CA stops no order", "tests/activities/test_renewals.py",
+        (ORDERS_AT_CA, "if found.by is not None:", "if False:"),
+    ),
+    _mutant(
+        "a claimed certificate is due again at once", "tests/db/test_certificates.py",
+        (CERTIFICATES, "row.renew_after = now + LEASE", "row.renew_after = now"),
     ),
 )  # fmt: skip

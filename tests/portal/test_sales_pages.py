@@ -224,6 +224,22 @@ class TestSubscriptions:
         await visitor.open(f"/subscriptions/{foreign.subscription.id}")
         await expect(visitor.page.get_by_text("There is no such subscription.")).to_be_visible()
 
+    async def test_a_customer_chooses_the_mailboxs_password(
+        self, harbour: Harbour, visitor: Visitor, shop: Shop
+    ) -> None:
+        own = await delivered(harbour.world.db, shop)
+        await harbour.world.sign_in(Role.USER, organization_id=own.customer.organization_id)
+        await visitor.sign_in(harbour.world.username, PASSWORD)
+        await visitor.open(f"/subscriptions/{own.subscription.id}")
+        await visitor.at(f"password-info@{own.order.domain_name}").click()
+        await visitor.at("access-password").fill("short")
+        await visitor.at("access-dialog-confirm").click()
+        await expect(visitor.at("access-dialog")).to_contain_text("At least 12 characters")
+        await visitor.at("access-password").fill("tide harbour rope")
+        await visitor.at("access-dialog-confirm").click()
+        await expect(visitor.at("subscription-jobs")).to_contain_text("Mailbox password")
+        assert "tide harbour rope" not in await visitor.page.content()
+
 
 class TestHouseServers:
     async def test_one_is_registered_and_its_key_shown(self, harbour: Harbour, operator: Visitor) -> None:

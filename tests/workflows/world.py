@@ -59,8 +59,10 @@ from domain.servers import ActionCall, LookCall, PowerAction, Seen
 from domain.starting import provisioning_start
 from domain.statuses import DeploymentType, IntentState, Lifecycle, Tier
 from domain.zones import ChangeCall, ChangeKind, ChangeState, ZoneCall, ZoneSeen
+from providers.acme.client import AcmeClient
 from temporal import sandbox_runner
 from tests.clouds import FixedClouds
+from tests.workflows import certificates
 from workers.pools import WORKFLOWS
 from workflows.provisioning import Provisioning
 
@@ -78,7 +80,7 @@ class World:
         self.db = db
         self.deps = Deps(
             config=RunConfig(base_domain="slipway.test", shared_places=2), db=db, keys=keys,
-            clouds=FixedClouds(), dns=None, acme=None,
+            clouds=FixedClouds(), dns=None, acme=AcmeClient("https://127.0.0.1:9/dir"),
             blueprints=None,  # type: ignore[arg-type] - rows only
         )  # fmt: skip
         self.calls: list[str] = []
@@ -287,14 +289,15 @@ class World:
         rows = [zones.next_change, zones.fail_change, records.record, records.reserve, records.move, records.preview,
                 records.activate, records.call_back, records.release, records.end_action, records.end_mail,
                 house.activate_house_server, house.stand_down_house_server, sweeps.start_unstarted,
-                *self.more_rows()]  # fmt: skip
+                *certificates.rows(self.deps), *self.more_rows()]  # fmt: skip
         remote = [self.quote_server, self.create_server, self.await_server, self.set_up_server, self.destroy_server,
                   self.sweep_inventory, self.send_action, self.await_action, self.look_at_server, self.read_offers,
                   self.validate_account, self.prove_server_absent,
                   self.prove_name_absent,
                   self.prove_host_silent, self.make_csr, self.issue_certificate, self.send_mail,
                   self.change_zone, self.look_at_zone,
-                  *self.at_the_house(), *self.plain(), *self.more_remote()]  # fmt: skip
+                  *self.at_the_house(), *self.plain(), *certificates.outside(self.db, self._act),
+                  *self.more_remote()]  # fmt: skip
         return [
             Worker(client, task_queue=ids.RUNS_QUEUE, workflows=list(WORKFLOWS), activities=rows,
                    workflow_runner=sandbox_runner(), **runs),

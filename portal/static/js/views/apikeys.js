@@ -50,7 +50,7 @@ async function make(reload) {
   const tenants = (await sales.tenants({ limit: TENANTS })).tenants;
   const name = field("Name", { name: "name", required: true, autocomplete: "off", hint: "Who holds it, such as shop.example.com.", testid: "key-name" });
   const kind = select("Kind", KINDS, { name: "kind", testid: "key-kind" });
-  const tenantId = select("For", [["", "All tenants"], ...tenants.map((one) => [one.id, one.name])], { name: "tenant", hint: "A key of one tenant may place orders alone.", testid: "key-tenant" });
+  const tenantId = select("For", [["", "All tenants"], ...tenants.map((one) => [one.id, one.name])], { name: "tenant", hint: "A key of one tenant may only place orders.", testid: "key-tenant" });
   const expires = field("Until", { name: "expires", type: "date", optional: true, testid: "key-expires" });
   const boxes = SCOPES.map(([scope, label]) => [scope, h("input", { type: "checkbox", testid: `scope-${scope}` }), label]);
   const scopes = { error: (text) => { problem.hidden = !text; problem.textContent = text; } };

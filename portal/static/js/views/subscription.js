@@ -8,6 +8,7 @@ import { dateTime } from "../format.js";
 import { sales } from "../salesapi.js";
 import { backupState, jobName, jobState, serviceState, subscriptionState } from "../salesstates.js";
 import { mayOperate } from "../session.js";
+import { mailboxAccess, siteAccess } from "./access.js";
 import { jobTable } from "./jobs.js";
 import { buttonsOf } from "./subscriptionchanges.js";
 import { nextOf } from "./subscriptions.js";
@@ -51,7 +52,7 @@ class SubscriptionPage {
     }));
     this.troubles(all);
     const text = JSON.stringify([all.domains, all.zones, all.hosting_accounts, all.mailboxes, all.backups]);
-    if (text !== this.shownParts) { this.shownParts = text; replace(this.parts, site(all), names(all), mailboxes(all), backups(all)); }
+    if (text !== this.shownParts) { this.shownParts = text; replace(this.parts, site(all, this.again), names(all), mailboxes(all, this.again), backups(all)); }
     const jobs = JSON.stringify(all.jobs);
     if (jobs !== this.shownJobs) { this.shownJobs = jobs; replace(this.jobs, card("What was done", { testid: "subscription-jobs", body: jobTable(all.jobs.filter((job) => !job.parent_id)) })); }
   }
@@ -82,14 +83,16 @@ function list(title, testid, items, none, draw) {
 
 const line = (name, state, ...more) => [h("div", { class: "thing-head" }, h("b", { class: "break" }, name), chip(state)), h("p", { class: "small muted break" }, ...more)];
 
-const site = ({ hosting_accounts: accounts }) => list("Site", "sites", accounts, "No site yet", (one) =>
-  line(one.fqdn, serviceState(one.status), `${one.runtime}, ${size(one.quota_mb)}, user `, h("span", { class: "mono" }, one.system_user), serverOf(one) && [", on ", serverOf(one)]));
+const site = ({ hosting_accounts: accounts }, again) => list("Site", "sites", accounts, "No site yet", (one) => [
+  ...line(one.fqdn, serviceState(one.status), `${one.runtime}, ${size(one.quota_mb)}, user `, h("span", { class: "mono" }, one.system_user), serverOf(one) && [", on ", serverOf(one)]),
+  siteAccess(one, again)]);
 
 const names = ({ domains, zones }) => list("Names", "names", [...domains, ...zones], "No names yet", (one) =>
   line(one.name ?? one.zone_name, serviceState(one.status), one.name ? (one.expires_at ? `Domain, until ${dateTime(one.expires_at)}` : "Domain") : `Zone, ${one.kind}${one.serial ? `, serial ${one.serial}` : ""}`));
 
-const mailboxes = ({ mailboxes: boxes }) => list("Mailboxes", "mailboxes", boxes, "No mailbox", (one) =>
-  line(one.email, serviceState(one.status), size(one.quota_mb), one.server_id ? serverOf(one) && [", on ", serverOf(one)] : ", kept as a record only"));
+const mailboxes = ({ mailboxes: boxes }, again) => list("Mailboxes", "mailboxes", boxes, "No mailbox", (one) => [
+  ...line(one.email, serviceState(one.status), size(one.quota_mb), one.server_id ? serverOf(one) && [", on ", serverOf(one)] : ", kept as a record only"),
+  mailboxAccess(one, again)]);
 
 const backups = ({ backups: kept }) => list("Backups", "backups", kept, "No backup yet", (one) =>
   line(one.reason === "last" ? "The last one" : "Made by hand", backupState(one.status), dateTime(one.created_at), one.size_bytes !== null && `, ${(one.size_bytes / 1048576).toFixed(1)} MB`, one.keep_until && `, kept until ${dateTime(one.keep_until)}`));

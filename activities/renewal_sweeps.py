@@ -1,0 +1,43 @@
+"""The sweep of renewals: what is due gets a run each. What is not due costs nothing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from temporalio import activity
+
+from activities._context import Deps
+from activities._errors import mapped
+from db.queries import certificates
+from domain.certificates import RenewalCall
+from domain.starting import renewal_start
+
+BATCH = 100
+MOST_STARTS = 1_000  # of one sweep; the next one comes in a minute
+
+
+class RenewalSweepActivities:
+    def __init__(self, deps: Deps) -> None:
+        self._deps = deps
+
+    @activity.defn
+    @mapped
+    async def start_renewals(self) -> int:
+        """Start a run for every certificate whose renewal is due.
+
+        Effect: workflows started; a claimed row is not due again before its lease is over.
+        Idempotency: a run's id is the certificate's; one that is under way is left alone.
+        Undo: none.
+        Heartbeat: none, at most a thousand starts.
+        """
+        client, started = activity.client(), 0
+        while started < MOST_STARTS:
+            async with self._deps.db.begin() as session:
+                rows = await certificates.claim_due(session, datetime.now(UTC), BATCH, polls=False)
+            for row in rows:
+                call = RenewalCall(certificate_id=str(row.id), policy=self._deps.config.policy)
+                await client.start_workflow("RenewCertificate", call, **renewal_start(call))
+            started += len(rows)
+            if len(rows) < BATCH:
+                break
+        return started

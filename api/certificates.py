@@ -1,0 +1,121 @@
+"""Certificates (R058, R060, R062, R063): by expiry, with what is next for each; their chains; renewal now.
+
+Keys are made on their servers and stay there (X18), so the content is the chain. The control plane alone renews (X40).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import AfterValidator, StringConstraints
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import certificate_view as view
+from api.auditing import audited
+from api.certificate_view import CERTIFICATE, CERTIFICATES, CONTENT, DOMAINS, RENEWING
+from api.deps import Held, Member, Operator, bound
+from api.envelope import reply
+from api.errors import not_found
+from api.paging import pagination
+from api.schemas import printable
+from api.services import Services
+from api.starting import start_renewal
+from db.models_certificates import Certificate
+from db.queries import ca_ledger
+from db.queries import certificate_view as rows
+from db.queries.certificate_view import CertificateFilter, CertificateState
+from domain.ca_catalogue import ACCOUNT, limits_of
+from domain.ca_limits import Possible, Renewal, Wanted
+from domain.certificates import RenewalCall
+from domain.statuses import Role
+
+router = APIRouter(prefix="/api/ssl", tags=["certificates"])
+
+Text = Annotated[str, StringConstraints(max_length=253), AfterValidator(printable)]
+Page = Annotated[int, Query(ge=1, le=100_000)]
+Limit = Annotated[int, Query(ge=1, le=100)]
+
+
+@router.get("/certificates", responses={200: CERTIFICATES})
+async def certificates(
+    request: Request,
+    principal: Member,
+    held: Held,
+    state: CertificateState = CertificateState.LIVING,
+    name: Annotated[Text, Query(description="A part of one of its names")] = "",
+    page: Page = 1,
+    limit: Limit = 20,
+) -> Response:
+    now, wanted = datetime.now(UTC), CertificateFilter(state, name.strip(), bound(principal))
+    async with held.db.begin() as session:
+        total, found = await rows.page(session, wanted, now, offset=(page - 1) * limit, limit=limit)
+    staff = principal.role is not Role.USER
+    listed = [view.shown(row, now, staff=staff) for row in found]
+    return reply(request, {"certificates": listed, "pagination": pagination(page, limit, total)})
+
+
+@router.get("/domains", responses={200: DOMAINS})
+async def domains(request: Request, principal: Member, held: Held, page: Page = 1, limit: Limit = 20) -> Response:
+    now = datetime.now(UTC)
+    async with held.db.begin() as session:
+        total, found = await rows.domains(session, bound(principal), offset=(page - 1) * limit, limit=limit)
+    listed = [view.domain(name, row, now) for name, row in found]
+    return reply(request, {"domains": listed, "pagination": pagination(page, limit, total)})
+
+
+@router.get("/certificate/{domain}", responses={200: CERTIFICATE})
+async def certificate(request: Request, domain: str, principal: Member, held: Held) -> Response:
+    """With what its CA would still issue for these names, by our ledger of its limits."""
+    now = datetime.now(UTC)
+    async with held.db.begin() as session:
+        row = await _served(session, domain, principal)
+        found = await _possible(session, held, row, now)
+    shown = view.shown(row, now, staff=principal.role is not Role.USER)
+    return reply(request, {"certificate": shown, "next_issuance": view.possible(found, now)})
+
+
+@router.get("/certificate/{domain}/content", responses={200: CONTENT})
+async def content(request: Request, domain: str, principal: Member, held: Held) -> Response:
+    """The chain, never a key."""
+    async with held.db.begin() as session:
+        row = await _served(session, domain, principal)
+    return reply(request, {"domain": domain.lower(), "content": row.chain_pem})
+
+
+@router.post("/renew/{domain}", status_code=202, responses={202: RENEWING})
+async def renew(
+    request: Request,
+    domain: str,
+    principal: Operator,
+    held: Held,
+    fresh_key: Annotated[bool, Query(alias="freshKey", description="Where the key in use may be known")] = False,
+) -> Response:
+    """Renew now, whatever the plan says; one renewal of a certificate at a time. Its state says how that ended."""
+    async with held.db.begin() as session:
+        row = await _served(session, domain, principal)
+    target = ("certificate", str(row.id))
+    async with audited(held, request, principal, "certificate.renew", target, domain=domain, fresh_key=fresh_key):
+        call = RenewalCall(certificate_id=str(row.id), forced=True, fresh_key=fresh_key, policy=held.policy(),
+                           requested_by=principal.username)  # fmt: skip
+        await start_renewal(held, call)
+    answer: dict[str, object] = {"message": "Renewal initiated", "certificate_id": str(row.id)}
+    return reply(request, answer, 202, headers={"Location": f"/api/ssl/certificate/{row.names[0]}"})
+
+
+async def _served(session: AsyncSession, domain: str, principal: Member) -> Certificate:
+    known = len(domain) <= 253 and domain.isprintable()
+    row = await rows.of_domain(session, domain, bound(principal)) if known else None
+    if row is None:
+        raise not_found("certificate", domain)
+    return row
+
+
+async def _possible(session: AsyncSession, held: Services, row: Certificate, now: datetime) -> Possible:
+    base = held.settings.base_domain
+    registered = {base if name.endswith(f".{base}") else name.removeprefix("www.") for name in row.names}
+    wanted = Wanted(ACCOUNT, row.names, sorted(registered), Renewal.NEW)
+    return await ca_ledger.possible(session, row.directory_url, wanted, now, limits_of(row.directory_url))

@@ -1,0 +1,113 @@
+"""Certificates, what is next for each of them, orders that are open at a CA, and what its limits have left."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.base import Base, new_id
+
+
+class Certificate(Base):
+    """A certificate for a deployment's or a subscription's names (R164, R167). The chain is public; the key is on the
+    server only (X18).
+
+    A renewal makes a row of its own, whose `renews_id` is the old one; once the new one is seen from outside, the old
+    one is superseded. What is next is planned by domain/renewal.py and written here whenever a fact changes.
+    """
+
+    __tablename__ = "certificates"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    deployment_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("instance_deployments.id"), index=True)
+    subscription_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("subscriptions.id"), index=True)
+    names: Mapped[list[str]]
+    serial: Mapped[str] = mapped_column(String(80))
+    issuer: Mapped[str] = mapped_column(Text)
+    not_before: Mapped[datetime]
+    not_after: Mapped[datetime]
+    chain_pem: Mapped[str] = mapped_column(Text)
+    key_sha256: Mapped[str] = mapped_column(String(64))  # of the public key: reissue only for another key
+    directory_url: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    # ---- what it is to its CA (RFC 9773)
+    certificate_id: Mapped[str] = mapped_column(String(200), default="", server_default="")
+    replaces: Mapped[str] = mapped_column(String(200), default="", server_default="")  # as the CA accepted it
+    renews_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("certificates.id"), index=True)
+    window_start: Mapped[datetime | None]
+    window_end: Mapped[datetime | None]
+    explanation_url: Mapped[str] = mapped_column(Text, default="", server_default="")
+    next_poll: Mapped[datetime | None]
+    revoked: Mapped[bool] = mapped_column(Boolean, default=False, server_default=text("false"))
+
+    # ---- tries to renew it
+    failures: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
+    failure_kind: Mapped[str | None] = mapped_column(String(20))
+    failure_message: Mapped[str] = mapped_column(Text, default="", server_default="")
+    failed_at: Mapped[datetime | None]
+    limited_until: Mapped[datetime | None]
+    rehearsals_failed: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
+    rehearsal_passed: Mapped[bool] = mapped_column(Boolean, default=False, server_default=text("false"))
+    rehearsed_at: Mapped[datetime | None]
+
+    # ---- what is next; None and empty where nothing is
+    renew_after: Mapped[datetime | None]
+    next_action: Mapped[str] = mapped_column(String(20), default="", server_default="")
+    why: Mapped[str] = mapped_column(Text, default="", server_default="")
+    urgent: Mapped[bool] = mapped_column(Boolean, default=False, server_default=text("false"))
+    superseded_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        UniqueConstraint("serial", "issuer"),
+        CheckConstraint("num_nonnulls(deployment_id, subscription_id) = 1", name="subject"),
+        CheckConstraint("(failures = 0) = (failure_kind is null)", name="failure"),
+        CheckConstraint("(window_start is null) = (window_end is null)", name="window"),
+        CheckConstraint("superseded_at is null or renew_after is null", name="superseded"),
+        CheckConstraint("(renew_after is null) = (next_action = '')", name="plan"),
+        # The sweeps read from its beginning, so what is not due costs them nothing.
+        Index("ix_certificates_due_polls", "renew_after", postgresql_where=text("next_action = 'poll'")),
+        Index("ix_certificates_due_renewals", "renew_after",
+              postgresql_where=text("next_action in ('renew','rehearse','second_ca','emergency')")),
+        Index("ix_certificates_names", "names", postgresql_using="gin", postgresql_where=text("superseded_at is null")),
+        Index("ix_certificates_living_end", "not_after", "id", postgresql_where=text("superseded_at is null")),
+    )  # fmt: skip
+
+
+class CertificateOrder(Base):
+    """An order that is open at a CA: gone on with after a crash, because another one costs of its limits and, in a
+    renewal, has no predecessor to name. One per holder and CA."""
+
+    __tablename__ = "certificate_orders"
+
+    holder_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)  # of a deployment or a subscription
+    directory_url: Mapped[str] = mapped_column(Text, primary_key=True)
+    url: Mapped[str] = mapped_column(Text)
+    csr_pem: Mapped[str] = mapped_column(Text)  # public; the order is finished with this very one
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class CaBucket(Base):
+    """One bucket of a CA's limits, in the short form of domain/ca_limits.py. Locked while something is taken."""
+
+    __tablename__ = "ca_buckets"
+
+    directory_url: Mapped[str] = mapped_column(Text, primary_key=True)
+    limit: Mapped[str] = mapped_column(String(30), primary_key=True)
+    subject: Mapped[str] = mapped_column(Text, primary_key=True)
+    full_at: Mapped[datetime | None]  # when it would be full again if nothing more were taken
+    refused_until: Mapped[datetime | None]  # as the CA itself said last

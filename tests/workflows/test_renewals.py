@@ -1,0 +1,134 @@
+"""One try to renew a certificate: what is served, and what its rows say afterwards."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select, update
+from temporalio.client import Client
+
+from db.models import Deployment
+from db.models_certificates import Certificate
+from domain import ids
+from domain.certificates import CertificatesSwept, Failed, RenewalCall
+from domain.provisioning import RunPolicy
+from domain.renewal_retries import FailureKind
+from domain.starting import renewal_start
+from tests.workflows.certificates import ANSWERS, DAY, limited, served
+from tests.workflows.world import World
+from workflows.renewals import RenewCertificate
+from workflows.sweeps import CertificateSweep
+
+
+@pytest.fixture(autouse=True)
+def _answers() -> None:
+    ANSWERS.clear()
+
+
+async def kept(world: World, ref: uuid.UUID) -> Certificate:
+    async with world.db.begin() as session:
+        return await session.get_one(Certificate, ref)
+
+
+async def successors(world: World, row: Certificate) -> list[Certificate]:
+    async with world.db.begin() as session:
+        return list((await session.execute(select(Certificate).where(Certificate.renews_id == row.id))).scalars())
+
+
+async def renew(client: Client, row: Certificate, **more: Any) -> str:
+    call = RenewalCall(certificate_id=str(row.id), policy=RunPolicy(automatic_minutes=0.2), **more)
+    return await client.execute_workflow(RenewCertificate.run, call, **renewal_start(call))
+
+
+class TestOneTry:
+    async def test_the_successor_is_served_and_planned_and_the_old_one_rests(
+        self, world: World, client: Client
+    ) -> None:
+        row = await served(world, "renewed")
+        assert await renew(client, row) == "renewed"
+        (made,) = await successors(world, row)
+        old = await kept(world, row.id)
+        assert (old.renew_after, old.next_action) == (None, "")
+        assert old.superseded_at is not None
+        assert made.next_action == "renew"  # this CA is not spoken to any more, so its dates decide
+        assert made.renew_after is not None
+        assert made.not_before + 50 * DAY < made.renew_after < made.not_after
+        assert world.calls == ["make_renewal_csr", "issue_renewal", "install_renewal", "verify_renewal"]
+
+    async def test_what_is_not_due_is_left_alone_unless_somebody_asks(self, world: World, client: Client) -> None:
+        row = await served(world, "young", age=2 * DAY)
+        assert await renew(client, row) == "not due"
+        assert (await kept(world, row.id)).renew_after > datetime.now(UTC) + 30 * DAY  # type: ignore[operator]
+        assert world.calls == []
+        assert await renew(client, row, forced=True, requested_by="ada") == "renewed"
+
+    async def test_a_limit_waits_by_its_name_until_the_moment_the_ca_named(self, world: World, client: Client) -> None:
+        row, until = await served(world, "limited", age=70 * DAY), datetime.now(UTC) + 3 * timedelta(hours=1)
+        ANSWERS.append(limited(until))
+        assert await renew(client, row) == "rate_limited"
+        old = await kept(world, row.id)
+        assert (old.failures, old.failure_kind, old.limited_until) == (1, "rate_limited", until)
+        assert until.strftime("%F %H:%M") in old.failure_message
+        assert old.renew_after is not None
+        assert old.renew_after >= until
+        assert "rate limited" in old.why
+        assert "install_renewal" not in world.calls
+
+    async def test_what_is_not_seen_from_outside_makes_room_for_the_old_one(self, world: World, client: Client) -> None:
+        row = await served(world, "unseen", age=70 * DAY)
+        world.fail("verify_renewal", "Unhealthy", "shows another certificate")
+        assert await renew(client, row) == "ours"
+        assert world.count["install_renewal"] == 2
+        old = await kept(world, row.id)
+        assert (old.failure_kind, old.failure_message, old.superseded_at) == ("ours", "shows another certificate", None)
+
+    async def test_a_revoked_one_gets_a_fresh_key_and_is_not_put_back(self, world: World, client: Client) -> None:
+        row = await served(world, "revoked", revoked=True)
+        world.fail("verify_renewal", "Unhealthy")
+        assert await renew(client, row) == "ours"
+        assert world.count["install_renewal"] == 1
+
+    async def test_a_server_that_is_away_is_our_failure_and_costs_no_order(self, world: World, client: Client) -> None:
+        row = await served(world, "away", age=70 * DAY)
+        world.fail("make_renewal_csr", "HostKeyMismatch", "another key")
+        assert await renew(client, row) == "ours"
+        assert "issue_renewal" not in world.calls
+        assert (await kept(world, row.id)).failure_message == "another key"
+
+    async def test_what_has_ended_rests_for_good(self, world: World, client: Client) -> None:
+        row = await served(world, "ended")
+        async with world.db.begin() as session:
+            gone = update(Deployment).where(Deployment.id == row.deployment_id).values(ended_at=func.now())
+            await session.execute(gone)
+        assert await renew(client, row) == "not due"
+        assert (await kept(world, row.id)).renew_after is None
+
+    async def test_what_is_still_being_made_is_left_to_its_own_run(self, world: World, client: Client) -> None:
+        row = await served(world, "making")
+        async with world.db.begin() as session:
+            await session.execute(
+                update(Deployment).where(Deployment.id == row.deployment_id).values(activated_at=None)
+            )  # fmt: skip
+        assert await renew(client, row) == "not due"
+        assert (await kept(world, row.id)).renew_after > datetime.now(UTC)  # type: ignore[operator]
+
+
+class TestSweep:
+    async def test_due_ones_are_started_once_and_a_bad_name_delays_no_other(self, world: World, client: Client) -> None:
+        bad, good = await served(world, "bad", age=70 * DAY), await served(world, "good", age=70 * DAY)
+        later = await served(world, "later", renew_after=datetime.now(UTC) + DAY)
+        ANSWERS.append(Failed(kind=FailureKind.VALIDATION, message="NXDOMAIN"))
+        swept = CertificatesSwept(polled=0, started=2)
+        assert await sweep(client, "first") == swept
+        for row in (bad, good):
+            await client.get_workflow_handle(ids.renewal_workflow_id(str(row.id))).result()
+        assert (await sweep(client, "second")).started == 0
+        assert len(await successors(world, bad)) + len(await successors(world, good)) == 1
+        assert await successors(world, later) == []
+
+
+async def sweep(client: Client, name: str) -> CertificatesSwept:
+    return await client.execute_workflow(CertificateSweep.run, id=f"certificates-{name}", task_queue=ids.RUNS_QUEUE)
