@@ -138,7 +138,7 @@ async def certified_keys(session: AsyncSession, subscription_id: uuid.UUID) -> f
 async def claim(
     session: AsyncSession, subscription_id: str, inputs: FulfilmentInputs, base_domain: str,
     *, zone_kind: str = "Native",
-) -> Delivery:  # fmt: skip
+) -> None:  # fmt: skip
     """Take the name and the places. Called again it changes what an operator has corrected and keeps the rest.
 
     NameTaken, NoServer; nothing is written then.
@@ -152,10 +152,10 @@ async def claim(
         await session.execute(select(func.pg_advisory_xact_lock(NAMES_LOCK, func.hashtext(shared))))
     await _claim_name(session, held, name)
     await _claim_zone(session, held, name if own else None, zone_kind)
+    # Last, because from the choice of a server on, every other order waits until this one has committed.
     await _claim_site(session, held, name, inputs)
     await _claim_mailbox(session, held, name, inputs)
     await session.flush()
-    return await load(session, subscription_id)
 
 
 async def _claim_name(session: AsyncSession, held: Delivery, name: str) -> None:
