@@ -28,14 +28,22 @@ RPC_TIMEOUT = timedelta(seconds=5)
 LOOK_TIMEOUT = timedelta(seconds=20)
 
 
+# For what has a row of its own: started twice is started once, and a closed run stays closed.
+_ONCE: dict[str, Any] = {
+    "task_queue": ids.RUNS_QUEUE,
+    "id_reuse_policy": WorkflowIDReusePolicy.REJECT_DUPLICATE,
+    "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+}
+# For what comes again and again: who asks meanwhile joins the run that is under way.
+_ONE_AT_A_TIME: dict[str, Any] = {**_ONCE, "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE}
+
+
 def provisioning_start(order: ProvisionOrder) -> dict[str, Any]:
     """Keyword arguments of Client.start_workflow("Provisioning", order, …)."""
     where = f" of https://{order.fqdn}" if order.fqdn else ""
     return {
         "id": ids.provisioning_workflow_id(order.deployment_id),
-        "task_queue": ids.RUNS_QUEUE,
-        "id_reuse_policy": WorkflowIDReusePolicy.REJECT_DUPLICATE,
-        "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+        **_ONCE,
         "search_attributes": at_start(DeploymentStatus.PROVISIONING, Attention.NONE, order.slug, order.inputs.provider),
         "static_summary": f"{order.slug}: {order.deployment_type} {order.tier} at {order.inputs.provider}",
         "static_details": f"Deployment `{order.deployment_id}`{where}",
@@ -62,9 +70,7 @@ def action_start(call: ActionCall) -> dict[str, Any]:
     """Keyword arguments of Client.start_workflow("ServerActions", call, …)."""
     return {
         "id": ids.action_workflow_id(call.action_id),
-        "task_queue": ids.RUNS_QUEUE,
-        "id_reuse_policy": WorkflowIDReusePolicy.REJECT_DUPLICATE,
-        "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+        **_ONCE,
         "static_summary": f"{call.action} of a server at {call.provider}",
         "rpc_timeout": RPC_TIMEOUT,
     }
@@ -74,9 +80,7 @@ def fulfilment_start(order: FulfilmentOrder) -> dict[str, Any]:
     """Keyword arguments of Client.start_workflow("Fulfilment", order, …)."""
     return {
         "id": ids.order_workflow_id(order.payment_intent),
-        "task_queue": ids.RUNS_QUEUE,
-        "id_reuse_policy": WorkflowIDReusePolicy.REJECT_DUPLICATE,
-        "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+        **_ONCE,
         "search_attributes": at_start(JobStatus.RUNNING, Attention.NONE, order.label, HOSTING),
         "static_summary": f"{order.label}: a paid order",
         "static_details": f"Order `{order.order_id}`, payment `{order.payment_intent}`",
@@ -88,9 +92,7 @@ def change_start(order: ChangeOrder) -> dict[str, Any]:
     """Keyword arguments of Client.start_workflow("SubscriptionChange", order, …)."""
     return {
         "id": ids.change_workflow_id(order.job_id),
-        "task_queue": ids.RUNS_QUEUE,
-        "id_reuse_policy": WorkflowIDReusePolicy.REJECT_DUPLICATE,
-        "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+        **_ONCE,
         "search_attributes": at_start(JobStatus.RUNNING, Attention.NONE, order.label, HOSTING),
         "static_summary": f"{order.label}: {order.job_type.replace('_', ' ').lower()}",
         "static_details": f"Subscription `{order.subscription_id}`: {order.reason or 'by request'}",
@@ -102,9 +104,7 @@ def mail_start(call: MailCall) -> dict[str, Any]:
     """Keyword arguments of Client.start_workflow("SendMail", call, …)."""
     return {
         "id": ids.mail_workflow_id(call.mail_id),
-        "task_queue": ids.RUNS_QUEUE,
-        "id_reuse_policy": WorkflowIDReusePolicy.REJECT_DUPLICATE,
-        "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+        **_ONCE,
         "static_summary": f"A mail: {call.template}",
         "rpc_timeout": RPC_TIMEOUT,
     }
@@ -114,9 +114,7 @@ def set_up_start(order: SetUpServerOrder) -> dict[str, Any]:
     """Keyword arguments of Client.start_workflow("SetUpServer", order, …)."""
     return {
         "id": ids.change_workflow_id(order.job_id),
-        "task_queue": ids.RUNS_QUEUE,
-        "id_reuse_policy": WorkflowIDReusePolicy.REJECT_DUPLICATE,
-        "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+        **_ONCE,
         "search_attributes": at_start(JobStatus.RUNNING, Attention.NONE, order.label, HOSTING),
         "static_summary": f"Set-up of the {order.type} server {order.label}",
         "rpc_timeout": RPC_TIMEOUT,
@@ -128,9 +126,7 @@ def zone_start(call: ZoneCall) -> dict[str, Any]:
     that there is more to do, also where it was about to end."""
     return {
         "id": ids.zone_workflow_id(call.zone_id),
-        "task_queue": ids.RUNS_QUEUE,
-        "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-        "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+        **_ONE_AT_A_TIME,
         "start_signal": "asked",
         "static_summary": f"Changes of the zone {call.zone_name}",
         "rpc_timeout": RPC_TIMEOUT,
@@ -141,9 +137,7 @@ def zone_look_start(call: ZoneCall) -> dict[str, Any]:
     """Keyword arguments of Client.execute_workflow("LookAtZone", call, …)."""
     return {
         "id": ids.zone_look_workflow_id(call.zone_id),
-        "task_queue": ids.RUNS_QUEUE,
-        "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-        "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+        **_ONE_AT_A_TIME,
         "execution_timeout": LOOK_TIMEOUT,
         "static_summary": f"A look at the zone {call.zone_name}",
     }
@@ -153,9 +147,7 @@ def renewal_start(call: RenewalCall) -> dict[str, Any]:
     """Keyword arguments of Client.start_workflow("RenewCertificate", call, …): one at a time, as often as it is due."""
     return {
         "id": ids.renewal_workflow_id(call.certificate_id),
-        "task_queue": ids.RUNS_QUEUE,
-        "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-        "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+        **_ONE_AT_A_TIME,
         "static_summary": "Renewal of a certificate" + (f" for {call.requested_by}" if call.requested_by else ""),
         "rpc_timeout": RPC_TIMEOUT,
     }
@@ -165,9 +157,7 @@ def look_start(call: LookCall) -> dict[str, Any]:
     """Keyword arguments of Client.execute_workflow("LookAtServer", call, …)."""
     return {
         "id": ids.look_workflow_id(call.vps_id),
-        "task_queue": ids.RUNS_QUEUE,
-        "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-        "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+        **_ONE_AT_A_TIME,
         "execution_timeout": LOOK_TIMEOUT,
         "static_summary": f"A look at a server at {call.provider}",
     }
@@ -189,9 +179,7 @@ def offers_start(call: OffersCall) -> dict[str, Any]:
     """Keyword arguments of Client.execute_workflow("ReadOffers", call, …): whoever comes second waits for the first."""
     return {
         "id": ids.offers_workflow_id(call.provider_id, call.resource),
-        "task_queue": ids.RUNS_QUEUE,
-        "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-        "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+        **_ONE_AT_A_TIME,
         "execution_timeout": timedelta(minutes=2),
         "static_summary": f"{call.resource} of {call.provider}",
         "rpc_timeout": RPC_TIMEOUT,
