@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 from sqlalchemy import func, select, update
 
 from db.models_hosting import Server
@@ -331,6 +332,24 @@ async def test_an_order_is_decided_with_the_keyboard_alone(harbour: Harbour, ope
     await operator.at("step-publish_zone").focus()
     await operator.page.keyboard.press("Enter")
     await expect(operator.at("log-filter")).to_have_value("publish_zone")
+
+
+async def test_a_page_that_comes_late_takes_the_focus_from_nobody(
+    harbour: Harbour, operator: Visitor, shop: Shop
+) -> None:
+    made = await under_way(harbour.world, shop)
+    release = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await release.wait()
+        await route.continue_()
+
+    await operator.page.route("**/logs*", late)
+    await operator.open(f"/orders/{made.order.id}")
+    await operator.at("rollback").focus()
+    release.set()
+    await expect(operator.at("log-terminal").get_by_text("Claiming the name")).to_be_visible()
+    await expect(operator.at("rollback")).to_be_focused()
 
 
 async def test_the_pages_fit_every_width(harbour: Harbour, sized: Visitor, shop: Shop) -> None:

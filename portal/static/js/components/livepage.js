@@ -25,7 +25,8 @@ export function livePage({ title, noun, signal, every = 5, read, build, over = (
       const first = page === null;
       if (first) { page = build(data, again); replace(root, page.element); }
       await page.update(data);
-      if (first) page.title.focus({ preventScroll: true });
+      // The heading that had the focus is gone; whoever has moved on meanwhile keeps it.
+      if (first && document.activeElement === document.body) page.title.focus({ preventScroll: true });
       if (over(data)) mine.abort();
     }, every, mine.signal, broken);
   };
