@@ -26,7 +26,8 @@ class RenewalSweepActivities:
     async def start_renewals(self) -> int:
         """Start a run for every certificate whose renewal is due, those first made due that a drill wants by now.
 
-        Effect: the drill's certificates planned anew, workflows started; a claimed row is not due again before its lease is over.
+        Effect: the drill's certificates planned anew, workflows started. A claimed row is not due again for minutes,
+        so that what a lost worker had claimed is started by a later sweep.
         Idempotency: a run's id is the certificate's; one that is under way is left alone.
         Undo: none.
         Heartbeat: none, at most a thousand starts.

@@ -121,7 +121,7 @@ async def test_what_is_no_drill_is_refused(world: World, changes: dict[str, Any]
 
 
 async def test_one_about_nothing_is_refused(world: World) -> None:
-    answer = await world.client.post("/api/ssl/drills", json=BODY | {"ca": "https://nobody.test"})
+    answer = await world.client.post("/api/ssl/drills", json=BODY | {"ca": "https://nobody.test", "pacePerHour": 50})
     assert answer.status_code == 409
 
 
