@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from temporalio import activity
+from temporalio.client import Client
 
 from activities import _drills
 from activities._context import Deps
 from activities._errors import mapped
+from activities._heartbeat import beating
 from db.queries import certificates
 from domain.certificates import RenewalCall
 from domain.starting import renewal_start
@@ -30,19 +32,24 @@ class RenewalSweepActivities:
         so that what a lost worker had claimed is started by a later sweep.
         Idempotency: a run's id is the certificate's; one that is under way is left alone.
         Undo: none.
-        Heartbeat: none, at most a thousand starts.
+        Heartbeat: throughout; at most a thousand starts.
         """
-        client, started = activity.client(), 0
-        await _drills.release(self._deps, MOST_STARTS)
-        while started < MOST_STARTS:
-            async with self._deps.db.begin() as session:
-                rows = await certificates.claim_due(
-                    session, datetime.now(UTC), BATCH, polls=False, lease=certificates.STARTING
-                )
-            for row in rows:
-                call = RenewalCall(certificate_id=str(row.id), policy=self._deps.config.policy)
-                await client.start_workflow("RenewCertificate", call, **renewal_start(call))
-            started += len(rows)
-            if len(rows) < BATCH:
-                break
-        return started
+        async with beating():
+            await _drills.release(self._deps, MOST_STARTS)
+            started = 0
+            while started < MOST_STARTS:
+                found = await self._start(activity.client())
+                started += found
+                if found < BATCH:
+                    break
+            return started
+
+    async def _start(self, client: Client) -> int:
+        async with self._deps.db.begin() as session:
+            rows = await certificates.claim_due(
+                session, datetime.now(UTC), BATCH, polls=False, lease=certificates.STARTING
+            )
+        for row in rows:
+            call = RenewalCall(certificate_id=str(row.id), policy=self._deps.config.policy)
+            await client.start_workflow("RenewCertificate", call, **renewal_start(call))
+        return len(rows)

@@ -69,6 +69,7 @@ class RenewalRules:
     short_life: timedelta = timedelta(days=10)
     short: float = 1 / 2
     spread: float = 0.05  # of the life, around the usual moment
+    room: float = 0.05  # of the window, at its end: a sweep comes within a minute, and a renewal takes its time
     emergency: float = 1 / 8
     emergency_least: timedelta = timedelta(days=1)
     emergency_most: float = 1 / 4
@@ -119,7 +120,7 @@ def _usual_at(certificate: Certificate, rules: RenewalRules) -> datetime:
     if window is not None:
         # As much of the window as leaves room before the emergency; one that lies after it is not waited for.
         end = max(window.start, min(window.end, latest))
-        chosen = window.start + (end - window.start) * fraction(certificate.id, "window")
+        chosen = window.start + (end - window.start) * (1 - rules.room) * fraction(certificate.id, "window")
         return max(certificate.not_before, min(chosen, latest))
     life = certificate.not_after - certificate.not_before
     usual = rules.short if life <= rules.short_life else rules.usual
