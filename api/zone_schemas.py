@@ -44,7 +44,7 @@ _CHANGE: dict[str, Any] = {
 }  # fmt: skip
 _ZONE: dict[str, Any] = {
     "id": "zone-uuid", "name": "example.com", "kind": "Native", "status": "ACTIVE", "serial": 2025011901,
-    "organization_id": "organization-uuid", "subscription_id": None, "failed_sets": 0,
+    "organization_id": "organization-uuid", "organization_name": "Acme B.V.", "subscription_id": None, "failed_sets": 0,
     "change": _CHANGE | {"kind": "zone", "name": "", "type": ""},
     "created_at": "2025-01-19T10:29:00Z", "updated_at": "2025-01-19T10:30:01Z",
 }  # fmt: skip

@@ -151,6 +151,7 @@ def _refuse_platform(held: Services, name: str) -> None:
 async def _shown(session: AsyncSession, zones: list[DnsZone]) -> list[dict[str, Any]]:
     ids = [zone.id for zone in zones]
     changes, failed = await zone_changes.newest(session, ids), await zone_changes.failing(session, ids)
+    owners = await zone_rows.owner_names(session, zones)
     return [
         {
             "id": str(zone.id),
@@ -159,6 +160,7 @@ async def _shown(session: AsyncSession, zones: list[DnsZone]) -> list[dict[str, 
             "status": zone.status,
             "serial": zone.serial,
             "organization_id": str(zone.organization_id) if zone.organization_id else None,
+            "organization_name": owners.get(zone.organization_id) if zone.organization_id else None,
             "subscription_id": str(zone.subscription_id) if zone.subscription_id else None,
             "failed_sets": failed.get(zone.id, 0),
             "change": shown_change(changes[zone.id]) if zone.id in changes else None,

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.base import new_id
+from db.models import Organization
 from db.models_dns import DnsChange
 from db.models_hosting import DnsRecord, DnsZone
 from db.queries import zone_changes
@@ -84,6 +85,13 @@ async def create(session: AsyncSession, name: str, kind: str, organization_id: u
         raise ZoneTaken(name) from None
     await session.refresh(zone)
     return zone
+
+
+async def owner_names(session: AsyncSession, zones: Iterable[DnsZone]) -> dict[uuid.UUID, str]:
+    """What the organizations of zones are called, by id."""
+    wanted = {zone.organization_id for zone in zones if zone.organization_id is not None}
+    found = await session.execute(select(Organization.id, Organization.name).where(Organization.id.in_(wanted)))
+    return {row.id: row.name for row in found}
 
 
 # ---- sets
