@@ -15,14 +15,14 @@ from starlette.responses import Response
 
 from api.answers import also
 from api.auditing import audited
-from api.deps import Held, Member, Operator, actor, parsed_id
+from api.deps import Held, Member, Operator, actor
 from api.envelope import reply, stamp
-from api.errors import ApiError, not_found
+from api.errors import ApiError
 from api.examples import taking
 from api.paging import pagination
 from api.services import Services
 from api.zone_access import refuse_unchangeable, settled, shown_change, told, typed, zone_of
-from api.zone_schemas import ACCEPTED, CHANGE, PUBLISHED, ZONE, ZONE_MADE, ZONE_REQUEST, ZONES, ZoneCreate
+from api.zone_schemas import ACCEPTED, PUBLISHED, ZONE, ZONE_MADE, ZONE_REQUEST, ZONES, ZoneCreate
 from db.models import Organization
 from db.models_hosting import DnsZone
 from db.queries import audit, zone_changes, zone_rows
@@ -129,17 +129,6 @@ async def publish(request: Request, zone_id: str, principal: Operator, held: Hel
         await refuse_unchangeable(session, zone)
         change = await zone_changes.ask(session, zone, ChangeKind.ZONE, principal.username)
     return told(request, await settled(held, zone, change))
-
-
-@router.get("/{zone_id}/changes/{change_id}", responses={200: CHANGE})
-async def change(request: Request, zone_id: str, change_id: str, principal: Member, held: Held) -> Response:
-    async with held.db.begin() as session:
-        zone = await zone_of(session, principal, zone_id, gone=True)
-        ref = parsed_id(change_id)
-        found = await zone_changes.of_zone(session, zone.id, ref) if ref is not None else None
-    if found is None:
-        raise not_found("change", change_id)
-    return reply(request, {"change": shown_change(found)})
 
 
 def _refuse_platform(held: Services, name: str) -> None:

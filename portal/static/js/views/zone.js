@@ -125,7 +125,7 @@ function state({ change, seen, values }) {
   if (change) told.push(chip(changeState(change, !values.length)));
   if (seen) told.push(chip(seenState(seen.in_sync)));
   return [told.length ? h("div", { class: "chips" }, told) : h("span", { class: "muted" }, "As delivered"),
-    change?.state === "failed" && h("span", { class: "sub" }, change.message), seen?.difference && h("span", { class: "sub" }, `At the name server: ${seen.difference}`)];
+    change?.state === "failed" && h("span", { class: "sub" }, change.message, change.settled_by && ` Settled by ${change.settled_by}.`), seen?.difference && h("span", { class: "sub" }, `At the name server: ${seen.difference}`)];
 }
 
 const lastExport = (zone) => card("Its last export", { sub: "The zone file as it was when the zone was taken away.", tools: copyButton("Copy the zone file", zone.last_export), testid: "last-export",
