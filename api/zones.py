@@ -15,14 +15,14 @@ from starlette.responses import Response
 
 from api.answers import also
 from api.auditing import audited_change
-from api.deps import Held, Member, Operator, actor, parsed_id
+from api.deps import Held, Member, Operator, actor
 from api.envelope import reply, stamp
-from api.errors import ApiError, not_found
+from api.errors import ApiError
 from api.examples import taking
 from api.paging import pagination
 from api.services import Services
 from api.zone_access import refuse_unchangeable, settled, shown_change, told, typed, zone_of
-from api.zone_schemas import ACCEPTED, CHANGE, PUBLISHED, ZONE, ZONE_MADE, ZONE_REQUEST, ZONES, ZoneCreate
+from api.zone_schemas import ACCEPTED, PUBLISHED, ZONE, ZONE_MADE, ZONE_REQUEST, ZONES, ZoneCreate
 from db.models import Organization
 from db.models_hosting import DnsZone
 from db.queries import audit, zone_changes, zone_rows
@@ -125,17 +125,6 @@ async def publish(request: Request, zone_id: str, principal: Operator, held: Hel
     return told(request, await settled(held, zone, change))
 
 
-@router.get("/{zone_id}/changes/{change_id}", responses={200: CHANGE})
-async def change(request: Request, zone_id: str, change_id: str, principal: Member, held: Held) -> Response:
-    async with held.db.begin() as session:
-        zone = await zone_of(session, principal, zone_id, gone=True)
-        ref = parsed_id(change_id)
-        found = await zone_changes.of_zone(session, zone.id, ref) if ref is not None else None
-    if found is None:
-        raise not_found("change", change_id)
-    return reply(request, {"change": shown_change(found)})
-
-
 def _refuse_platform(held: Services, name: str) -> None:
     base = held.settings.base_domain.lower().rstrip(".")
     if inside(name, base) or inside(base, name):
@@ -145,6 +134,7 @@ def _refuse_platform(held: Services, name: str) -> None:
 async def _shown(session: AsyncSession, zones: list[DnsZone]) -> list[dict[str, Any]]:
     ids = [zone.id for zone in zones]
     changes, failed = await zone_changes.newest(session, ids), await zone_changes.failing(session, ids)
+    owners = await zone_rows.owner_names(session, zones)
     return [
         {
             "id": str(zone.id),
@@ -153,6 +143,7 @@ async def _shown(session: AsyncSession, zones: list[DnsZone]) -> list[dict[str, 
             "status": zone.status,
             "serial": zone.serial,
             "organization_id": str(zone.organization_id) if zone.organization_id else None,
+            "organization_name": owners.get(zone.organization_id) if zone.organization_id else None,
             "subscription_id": str(zone.subscription_id) if zone.subscription_id else None,
             "failed_sets": failed.get(zone.id, 0),
             "change": shown_change(changes[zone.id]) if zone.id in changes else None,
