@@ -26,7 +26,7 @@ from api.sales_schemas import Settlement
 from api.services import Principal, Services
 from api.starting import start_change, start_fulfilment
 from db.models_sales import PaymentEvent
-from db.queries import audit, jobs, orders, payments
+from db.queries import jobs, orders, payments
 from db.queries.audit import Actor
 from db.queries.payments import PAYMENT_SERVICE, Taken
 from domain.errors import ErrorCode
@@ -61,11 +61,8 @@ async def told(
     event = _verified(request, held, await request.body(), signature)
     changes: list[ChangeOrder] = []
     async with held.db.begin() as session:
-        taken = await payments.take(session, news_of(event), held.settings.base_domain)
-        if taken.placed is not None and taken.placed.created:
-            who = Actor(PAYMENT_SERVICE, "", request_id(request), client_ip(request))
-            await audit.record(session, who, "order.create", "order", str(taken.placed.order.id),
-                               tenant=taken.placed.tenant.slug, event=event.id)  # fmt: skip
+        who = Actor(PAYMENT_SERVICE, "", request_id(request), client_ip(request))
+        taken = await payments.take_audited(session, news_of(event), held.settings.base_domain, who)
         for job in taken.changes:
             changes.append(await jobs.change_of(session, job, held.policy()))
     body: dict[str, object] = {"received": True, "outcome": taken.outcome}
