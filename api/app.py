@@ -57,6 +57,7 @@ from api import (
     tenants,
     users,
     vps,
+    zone_change_routes,
     zone_records,
     zones,
 )
@@ -118,6 +119,7 @@ ROUTED = (
     users,
     audit,
     zones,
+    zone_change_routes,
     zone_records,
     options,
     health,
