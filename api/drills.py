@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.answers import also
-from api.auditing import audited
+from api.auditing import audited_change
 from api.deps import Held, Operator, parsed_id
 from api.drill_schemas import BEGUN, DRILL, DRILL_REQUEST, DRILLS, DrillRequest, drill_shown
 from api.envelope import reply
@@ -60,20 +60,19 @@ async def begin(request: Request, asked: DrillRequest, principal: Operator, held
     if not asked.ca and not asked.key_type:
         raise ApiError(ErrorCode.VALIDATION_ERROR, "A drill is about a CA or a kind of key; name one.", field="ca")
     now, drill_id = datetime.now(UTC), new_id()
-    details = asked.model_dump(mode="json")
-    async with audited(held, request, principal, "certificate_drill.begin", ("certificate_drill", str(drill_id)),
-                       **details):  # fmt: skip
+    target = ("certificate_drill", str(drill_id))
+    async with audited_change(
+        held, request, principal, "certificate_drill.begin", target, **asked.model_dump(mode="json")
+    ) as session:
+        await _check_pace(session, held, asked)
         try:
-            async with held.db.begin() as session:
-                await _check_pace(session, held, asked)
-                row = await rows.begin(
-                    session, id=drill_id, directory_url=asked.ca, key_type=asked.key_type, pace=asked.pace_per_hour,
-                    fresh_key=asked.fresh_key or bool(asked.key_type), reason=asked.reason, by=principal.username,
-                    now=now,
-                )  # fmt: skip
-                shown = drill_shown(row, await rows.progress(session, row), now)
+            row = await rows.begin(
+                session, id=drill_id, directory_url=asked.ca, key_type=asked.key_type, pace=asked.pace_per_hour,
+                fresh_key=asked.fresh_key or bool(asked.key_type), reason=asked.reason, by=principal.username, now=now,
+            )  # fmt: skip
         except (rows.AnotherDrill, rows.NothingToReplace) as refused:
             raise ApiError(ErrorCode.CONFLICT, str(refused)) from None
+        shown = drill_shown(row, await rows.progress(session, row), now)
     return reply(request, {"drill": shown}, 201, headers={"Location": f"/api/ssl/drills/{drill_id}"})
 
 
@@ -120,10 +119,8 @@ async def _changed(
     act: Callable[[CertificateDrill, datetime], None] | None,
 ) -> Response:  # fmt: skip
     now = datetime.now(UTC)
-    async with (
-        audited(held, request, principal, f"certificate_drill.{what}", ("certificate_drill", ref[:64])),
-        held.db.begin() as session,
-    ):
+    target = ("certificate_drill", ref[:64])
+    async with audited_change(held, request, principal, f"certificate_drill.{what}", target) as session:
         row = await _found(session, ref, lock=True)
         if row.state not in UNFINISHED:
             raise ApiError(ErrorCode.CONFLICT, f"The drill is {row.state}.")
