@@ -89,6 +89,7 @@ class Fleet:
 
     async def stock(self) -> None:
         """Of every age up to where they are renewed, never asked about so far."""
+
         def batches() -> Iterator[list[dict[str, Any]]]:
             for first in range(0, self.seen.rows, CHUNK):
                 count = min(CHUNK, self.seen.rows - first)

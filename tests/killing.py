@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 
 @dataclass(kw_only=True)
 class Programs:
-    """`worker`: the arguments of a worker. `pause`: seconds between two kills; `steps`: and so much is done meanwhile."""
+    """`worker`: the arguments of a worker. `pause`: seconds between two kills; `steps`: so much is done meanwhile."""
 
     folder: Path
     environment: dict[str, str]

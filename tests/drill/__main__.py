@@ -80,8 +80,10 @@ def _report(stack: Stack, declared: Declared, seconds: float, first: int, orders
     took = max(((max(one.at for one in since) - declared.began).total_seconds() if since else 0.0), 1.0)
     print(f"{len(since)} issued by the CA in {took:.0f} s ({seconds:.0f} s with the drill's end): "
           f"{len(since) / took:.1f} a second, {len(since) / took * 3600:.0f} an hour")  # fmt: skip
-    print(f"budget: {declared.pace} an hour, {len(since) / (declared.pace * took / 3600):.0%} of it used; fullest minute "
-          f"{ca_log.fullest_minute(since)} of {declared.pace / 60:.0f}")  # fmt: skip
+    used, fullest = len(since) / (declared.pace * took / 3600), ca_log.fullest_minute(since)
+    print(
+        f"budget: {declared.pace} an hour, {used:.0%} of it used; fullest minute {fullest} of {declared.pace / 60:.0f}"
+    )
     print(f"{stack.kills} workers killed; {ca_log.ordered(stack.ca_log) - orders} orders placed")
 
 

@@ -108,9 +108,9 @@ def _install(ledger: sqlite3.Connection, name: str, chain_pem: str) -> None:
     leaf = x509.load_pem_x509_certificate(chain_pem.encode())
     key = serialization.load_pem_private_key(_host(ledger, name)[0].encode(), None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)
-    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    serial = f"{leaf.serial_number:x}"
-    if key_sha256(key.public_key()) != key_sha256(leaf.public_key()) or names.get_values_for_type(x509.DNSName) != [name]:
+    wanted = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    names, serial = wanted.get_values_for_type(x509.DNSName), f"{leaf.serial_number:x}"
+    if key_sha256(key.public_key()) != key_sha256(leaf.public_key()) or names != [name]:
         ledger.execute("insert into strangers values (?, ?)", (name, f"was given {serial}, which is not for it"))
         return
     others = ledger.execute("select serial from installed where name = ? and serial <> ?", (name, serial)).fetchall()

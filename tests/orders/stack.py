@@ -95,10 +95,10 @@ async def running(orders: int) -> AsyncIterator[Stack]:
             }  # fmt: skip
             db = Database(url, pool_min=1, pool_max=5)
             tenant, price, amount = await _stock(db, orders + 10)
-            made = Stack(folder=folder, environment=environment, worker=("-m", "tests.orders.worker", str(folder / LEDGER)),
-                         pause=KILL_SECONDS, steps=STEPS_BETWEEN, db=db, stripe=stripe, api=f"http://127.0.0.1:{port}",
-                         key=marketing, dns_url=names.api_url, dns_key=dns_key, tenant=tenant, price=price,
-                         amount=amount)  # fmt: skip
+            made = Stack(folder=folder, environment=environment,
+                         worker=("-m", "tests.orders.worker", str(folder / LEDGER)), pause=KILL_SECONDS,
+                         steps=STEPS_BETWEEN, db=db, stripe=stripe, api=f"http://127.0.0.1:{port}", key=marketing,
+                         dns_url=names.api_url, dns_key=dns_key, tenant=tenant, price=price, amount=amount)  # fmt: skip
             with (folder / "pdns.log").open("ab") as said:
                 pdns = await asyncio.create_subprocess_exec(*names.spec.argv, stdout=said, stderr=said)
             started = [pdns, await made.program("-m", "api", log="api.log")]

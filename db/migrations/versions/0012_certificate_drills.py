@@ -54,9 +54,7 @@ def upgrade() -> None:
         sa.Column("replaced", sa.Integer(), nullable=False, **ZERO),
         sa.Column("under_way", sa.Integer(), nullable=False, **ZERO),
         sa.Column("gone", sa.Integer(), nullable=False, **ZERO),
-        sa.CheckConstraint(
-            "state in ('running','paused','stopped','done')", name=op.f("ck_certificate_drills_state")
-        ),
+        sa.CheckConstraint("state in ('running','paused','stopped','done')", name=op.f("ck_certificate_drills_state")),
         sa.CheckConstraint(
             "(state in ('running','paused')) = (ended_at is null)", name=op.f("ck_certificate_drills_ended")
         ),
