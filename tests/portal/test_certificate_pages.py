@@ -118,5 +118,5 @@ class TestDrill:
         await operator.at("begin-drill").click()
         await operator.at("drill-pace").fill("0")
         await operator.at("drill-dialog-confirm").click()
-        await expect(operator.at("drill-dialog").locator(".error").first).to_be_visible()
+        await expect(operator.at("drill-dialog").locator(".error:visible").first).to_be_visible()
         await expect(operator.at("drill-pace")).to_be_focused()
