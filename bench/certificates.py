@@ -219,8 +219,8 @@ async def lived(rows: int, db: Database) -> Fleet:
     fleet.seen.late += rows - await fleet.left()
     seen = fleet.seen
     each, per_sweep = seen.claiming * 1000 / max(1, seen.due), seen.due / seen.sweeps
-    print(f"{rows:7,} {seen.renewals:9,} {seen.outside:8} {seen.late:5} {seen.sweeps:7,} {per_sweep:10.1f} {each:14.3f} "
-          f"{seen.took:8.0f}", flush=True)  # fmt: skip
+    print(f"{rows:7,} {seen.renewals:9,} {seen.outside:8} {seen.late:5} {seen.sweeps:7,} {per_sweep:10.1f} "
+          f"{each:14.3f} {seen.took:8.0f}", flush=True)  # fmt: skip
     return fleet
 
 
