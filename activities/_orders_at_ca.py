@@ -20,12 +20,12 @@ from activities.names import name_servers
 from db.queries import ca_ledger, certificates
 from domain.ca_catalogue import ACCOUNT, limits_of
 from domain.ca_limits import CaLimit, Charge, Renewal, Wanted, charges_of, name_key, set_key, spent_by_order
+from domain.registered import registered_domain
 from providers.acme import csr as csrs
 from providers.acme.chains import Issued
 from providers.acme.client import AcmeClient
 from providers.acme.problems import PROVIDER
 from providers.dns.challenges import ChallengeSolver
-from providers.dns.registered import registered_domain
 from providers.errors import IssuanceLimited, NotValidated, ProofUnseen, ProviderError, Transient
 
 DEADLINE_SECONDS = 240.0  # of one issuance; leaves the attempt time to clean up
