@@ -16,6 +16,7 @@ from api.failing import Answer
 from db.queries import certificate_view, payment_catch_up
 from db.queries.attention import parked_rows, parked_since, unstarted_rows
 from db.queries.attention_sales import failed_mails, failed_refunds, parked_jobs, payment_cases, unstarted_jobs
+from db.queries.attention_zones import failed_changes, late_changes
 from db.queries.fleet import counts
 from db.queries.inventory_view import ages, state_counts
 from db.queries.offers import totals
@@ -107,6 +108,8 @@ class Metrics:
         self._attention.labels(AttentionKind.PAYMENT_CASE).set(len(await payment_cases(reader)))
         self._attention.labels(AttentionKind.REFUND_FAILED).set(len(await failed_refunds(reader)))
         self._attention.labels(AttentionKind.MAIL_GIVEN_UP).set(len(await failed_mails(reader)))
+        self._attention.labels(AttentionKind.ZONE_CHANGE_FAILED).set(len(await failed_changes(reader)))
+        self._attention.labels(AttentionKind.ZONE_CHANGE_LATE).set(len(await late_changes(reader)))
         if failing.known:
             self._attention.labels(AttentionKind.TASK_FAILING).set(len(failing.runs))
         self._parked.set(len(waits))

@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from api import sales_view
 from api.answers import also
-from api.auditing import audited
+from api.auditing import audited_change
 from api.deps import OPERATORS, Held, charge, client_ip, requires
 from api.envelope import reply, request_id
 from api.errors import ApiError, not_found
@@ -77,13 +77,13 @@ async def told(
 )
 async def settle(request: Request, event_id: str, asked: Settlement, principal: MoneyKeeper, held: Held) -> Response:
     """Somebody has dealt with a case; it leaves the operators' list. How, is kept in the audit log."""
-    async with audited(held, request, principal, "payment_case.settle", ("payment_event", event_id), note=asked.note):
-        async with held.db.begin() as session:
-            if "\0" in event_id or await session.get(PaymentEvent, event_id) is None:
-                raise not_found("message of the payment service", event_id)
-            row = await payments.settle(session, event_id, principal.username)
-            if row is None:
-                raise ApiError(ErrorCode.CONFLICT, "This message is no case, or it was settled before.")
+    target = ("payment_event", event_id)
+    async with audited_change(held, request, principal, "payment_case.settle", target, note=asked.note) as session:
+        if "\0" in event_id or await session.get(PaymentEvent, event_id) is None:
+            raise not_found("message of the payment service", event_id)
+        row = await payments.settle(session, event_id, principal.username)
+        if row is None:
+            raise ApiError(ErrorCode.CONFLICT, "This message is no case, or it was settled before.")
     return reply(request, {"message": "Case settled", "event": sales_view.payment_event(row)})
 
 
