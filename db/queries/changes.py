@@ -46,7 +46,9 @@ class Letters:
 
     async def send(self, held: Delivery, template: str, date: datetime | None = None, **values: str) -> None:
         email = held.customer.email
-        told = {"name": held.customer.name or email, "site": held.name, "portal": self._portal,
+        # What is told must not fail for want of a word: a letter is written with the row that it tells of.
+        site = held.domain.name if held.domain is not None else f"of order {held.order.id}"
+        told = {"name": held.customer.name or email, "site": site, "portal": self._portal,
                 "mailbox": held.mailbox.email if held.mailbox else "its mailbox",
                 "date": f"{date or self.now:%d %B %Y}", **values}  # fmt: skip
         await mails.queue(self._session, self._keys, email, template, told)
