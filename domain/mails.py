@@ -15,6 +15,7 @@ SUBSCRIPTION_CANCELLED = "subscription-cancelled"  # it ends with the paid perio
 SUBSCRIPTION_KEPT = "subscription-kept"
 SUBSCRIPTION_ENDED = "subscription-ended"
 PAYMENT_DUE = "payment-due"
+PAYMENT_RECEIVED = "payment-received"  # before anything was switched off
 
 
 class MailCall(BaseModel):
