@@ -49,10 +49,11 @@ class RenewalRecordActivities:
                 return None
             certificates.postpone(row, now + certificates.LEASE, "its renewal is under way")
             kind, ref = certificates.holder_of(row)
+            fresh_key = row.revoked or row.replace_key or call.fresh_key
             return Renewal(
                 certificate_id=str(row.id), holder_kind=kind, holder_id=str(ref), names=await _names(session, row),
-                action=plan.action if due else Action.RENEW, fresh_key=row.revoked or call.fresh_key,
-                old_serves=not (row.revoked or call.fresh_key) and now < row.not_after,
+                action=plan.action if due else Action.RENEW, fresh_key=fresh_key,
+                old_serves=not fresh_key and now < row.not_after,
             )  # fmt: skip
 
     @activity.defn
