@@ -43,11 +43,12 @@ Ref = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValida
 
 
 class UserCreate(Asked):
-    """`username` is made from the e-mail when absent. The first password must be changed at the first sign-in."""
+    """`username` is made from the e-mail when absent. A `password` must be changed at the first sign-in; without it
+    the person is invited: a link by mail, to choose one."""
 
     name: Text200
     email: EmailStr = Field(max_length=320)
-    password: NewPassword
+    password: NewPassword | None = None
     role: RoleName
     username: Username | None = None
     organization_id: Ref | None = None
