@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.answers import also
-from api.auditing import audited
+from api.auditing import audited_change
 from api.deps import Held, Member, Operator, parsed_id
 from api.envelope import reply
 from api.errors import ApiError, not_found
@@ -38,10 +38,8 @@ async def change(request: Request, zone_id: str, change_id: str, principal: Memb
 async def retry(request: Request, zone_id: str, change_id: str, principal: Operator, held: Held) -> Response:
     """Ask for what failed once more, as the rows say by now; of one that still waits, tell the zone's run again. 409
     where the same was asked for since, or it was published."""
-    async with (
-        audited(held, request, principal, "dns_change.retry", ("dns_zone", zone_id), change=_typed(change_id)),
-        held.db.begin() as session,
-    ):
+    target, about = ("dns_zone", zone_id), {"change": _typed(change_id)}
+    async with audited_change(held, request, principal, "dns_change.retry", target, **about) as session:
         zone = await zone_of(session, principal, zone_id, lock=True)
         found = await _of(session, zone, change_id)
         if found.state == ChangeState.PUBLISHED:
@@ -59,11 +57,8 @@ async def settle(
     request: Request, zone_id: str, change_id: str, asked: Settlement, principal: Operator, held: Held
 ) -> Response:
     """Somebody has seen to a change that failed; it leaves the operators' list. How, is kept in the audit log."""
-    async with (
-        audited(held, request, principal, "dns_change.settle", ("dns_zone", zone_id), change=_typed(change_id),
-                note=asked.note),
-        held.db.begin() as session,
-    ):  # fmt: skip
+    target, about = ("dns_zone", zone_id), {"change": _typed(change_id), "note": asked.note}
+    async with audited_change(held, request, principal, "dns_change.settle", target, **about) as session:
         zone = await zone_of(session, principal, zone_id, lock=True)
         found = await _of(session, zone, change_id)
         if not await zone_changes.settle(session, found, principal.username):

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.answers import also
-from api.auditing import audited
+from api.auditing import audited_change
 from api.deps import Held, Member, Operator, actor
 from api.envelope import reply, stamp
 from api.errors import ApiError
@@ -103,10 +103,7 @@ async def remove(
 ) -> Response:
     """Take the zone away; `confirm` is its name. Its last export is kept. Refused by the name server's side, and
     nothing is changed, where the zone holds records that are not ours or is signed."""
-    async with (
-        audited(held, request, principal, "dns_zone.delete", ("dns_zone", zone_id)),
-        held.db.begin() as session,
-    ):
+    async with audited_change(held, request, principal, "dns_zone.delete", ("dns_zone", zone_id)) as session:
         zone = await zone_of(session, principal, zone_id, lock=True)
         if confirm.strip().lower().removesuffix(".") != zone.zone_name:
             raise ApiError(ErrorCode.VALIDATION_ERROR, "confirm must be the name of the zone.", field="confirm")
@@ -121,10 +118,7 @@ async def remove(
 async def publish(request: Request, zone_id: str, principal: Operator, held: Held) -> Response:
     """Bring the zone and everything its rows say to the name server again: after a failure, or when check=true tells of
     differences. What no row speaks of is left alone."""
-    async with (
-        audited(held, request, principal, "dns_zone.publish", ("dns_zone", zone_id)),
-        held.db.begin() as session,
-    ):
+    async with audited_change(held, request, principal, "dns_zone.publish", ("dns_zone", zone_id)) as session:
         zone = await zone_of(session, principal, zone_id, lock=True)
         await refuse_unchangeable(session, zone)
         change = await zone_changes.ask(session, zone, ChangeKind.ZONE, principal.username)
