@@ -13,7 +13,7 @@ from activities._context import Deps
 from activities._errors import mapped
 from db.models import Organization, User
 from db.models_jobs import Job
-from db.queries import delivery, journal, links, mails, people, refunds
+from db.queries import delivery, journal, links, mails, people, refunds, registrations
 from db.queries.users import NOBODY_KNOWS, find_by_email
 from domain import ids
 from domain.errors import Trouble
@@ -139,6 +139,8 @@ class DeliveryActivities:
         if user is None:
             user = await self._invite(session, held)
             token = await links.issue(session, user.id, PASSWORD_RESET, INVITED)
+        elif user.organization_id is None and user.role == Role.USER and await registrations.is_proven(session, user):
+            user.organization_id = held.customer.organization_id
         await mails.queue(session, self._deps.keys, email, SITE_LIVE if token else SITE_LIVE_AGAIN, values, token=token)
 
     @staticmethod

@@ -26,6 +26,7 @@ class Alias(NamedTuple):
 
 
 ALIASES = (
+    Alias("POST", "/api/v1/auth/register", "/api/auth/register"),
     Alias("POST", "/api/v1/auth/login", "/api/auth/login"),
     Alias("POST", "/api/v1/auth/refresh", "/api/auth/refresh"),
     Alias("GET", "/api/v1/auth/profile", "/api/auth/profile"),

@@ -9,6 +9,8 @@ from pydantic import BaseModel
 PASSWORD_RESET = "password-reset"  # noqa: S105 - the name of a template, and of a link's purpose
 SITE_LIVE = "site-live"  # with a link to choose a password
 SITE_LIVE_AGAIN = "site-live-again"  # to somebody who has one
+REGISTRATION = "registration"  # with a link that opens the account once the password is told again
+REGISTRATION_KNOWN = "registration-known"  # to somebody who has an account already
 INVITATION = "invitation"  # the same link, to somebody whom an administrator added
 PASSWORD_CHANGED = "password-changed"  # noqa: S105 - the name of a template
 SITE_SUSPENDED = "site-suspended"
