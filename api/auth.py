@@ -71,8 +71,8 @@ async def login(request: Request, asked: Login, held: Held) -> Response:
         user = await find_user(session, name.strip()) if name.isprintable() else None
     # Outside the transaction: a slow hash must not hold a connection. An unknown account costs the same, and one whose
     # password nobody has chosen yet.
-    known = user is not None and user.password_hash != NOBODY_KNOWS
-    matches = await check_password(asked.password.get_secret_value(), user.password_hash if known else held.decoy_hash)
+    chosen = user.password_hash if user is not None and user.password_hash != NOBODY_KNOWS else held.decoy_hash
+    matches = await check_password(asked.password.get_secret_value(), chosen)
     if user is None or not matches or not user.is_active:
         held.failures.failed(account)
         held.address_failures.failed(address)
