@@ -25,6 +25,7 @@ from providers.acme.chains import Issued
 from providers.acme.client import AcmeClient
 from providers.acme.problems import PROVIDER
 from providers.dns.challenges import ChallengeSolver
+from providers.dns.registered import registered_domain
 from providers.errors import IssuanceLimited, NotValidated, ProofUnseen, ProviderError, Transient
 
 DEADLINE_SECONDS = 240.0  # of one issuance; leaves the attempt time to clean up
@@ -54,8 +55,7 @@ class OrderAtCa:
         """The certificate, or what `AcmeClient.issue` raises. IssuanceLimited also where our ledger says so: then
         nothing was sent, its message names the moment, and `retry_after` are the seconds until then."""
         order, deps = self._order, self._deps
-        zone = await deps.dns.zone_of(order.names[0])
-        wanted = Wanted(ACCOUNT, sorted(order.names), [zone.rstrip(".")], order.kind)
+        wanted = Wanted(ACCOUNT, sorted(order.names), [*map(registered_domain, order.names)], order.kind)
         csr_pem, resume = await self._open()
         if not resume:
             await self._reserve(wanted)
