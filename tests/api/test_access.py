@@ -40,6 +40,7 @@ CHANGED_BY = {
 OPEN = {
     ("post", "/api/auth/login"), ("post", "/api/auth/refresh"), ("get", "/api/live"), ("get", "/api/ready"),
     ("get", "/api/health"), ("get", "/metrics"), ("get", "/api/portal/options"), ("get", "/api/public/products"),
+    ("post", "/api/auth/register"), ("post", "/api/auth/register/confirm"),  # 403 unless the settings open them
     ("post", "/api/auth/password/forgot"), ("post", "/api/auth/password/reset"),
     ("post", "/api/webhooks/stripe"),  # 400: it is signed, or nothing
 }  # fmt: skip
