@@ -14,6 +14,7 @@ from db.models_certificates import Certificate
 from db.queries import certificates, delivery
 from db.queries.runs import load
 from domain.certificates import HolderKind, Renewal, RenewalCall, RenewalEnd
+from domain.challenges import is_wildcard, with_wildcard
 from domain.renewal import Action, Plan
 
 
@@ -49,8 +50,11 @@ class RenewalRecordActivities:
                 return None
             certificates.postpone(row, now + certificates.LEASE, "its renewal is under way")
             kind, ref = certificates.holder_of(row)
+            served = await _names(session, row)
+            wildcard = any(map(is_wildcard, row.names)) if call.wildcard is None else call.wildcard
             return Renewal(
-                certificate_id=str(row.id), holder_kind=kind, holder_id=str(ref), names=await _names(session, row),
+                certificate_id=str(row.id), holder_kind=kind, holder_id=str(ref),
+                names=with_wildcard(served) if wildcard else served, served=served, challenge=call.challenge,
                 action=plan.action if due else Action.RENEW, fresh_key=row.revoked or call.fresh_key,
                 old_serves=not (row.revoked or call.fresh_key) and now < row.not_after,
             )  # fmt: skip

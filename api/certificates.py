@@ -31,6 +31,7 @@ from db.queries.certificate_view import CertificateFilter, CertificateState
 from domain.ca_catalogue import ACCOUNT, limits_of
 from domain.ca_limits import Possible, Renewal, Wanted
 from domain.certificates import RenewalCall
+from domain.challenges import Challenge
 from domain.statuses import Role
 
 router = APIRouter(prefix="/api/ssl", tags=["certificates"])
@@ -93,13 +94,26 @@ async def renew(
     principal: Operator,
     held: Held,
     fresh_key: Annotated[bool, Query(alias="freshKey", description="Where the key in use may be known")] = False,
+    challenge: Annotated[
+        Challenge | None, Query(description="How its names are proven; as before where not said")
+    ] = None,
+    wildcard: Annotated[
+        bool | None, Query(description="With all names below it, or without; as before where not said")
+    ] = None,
 ) -> Response:
-    """Renew now, whatever the plan says; one renewal of a certificate at a time. Its state says how that ended."""
+    """Renew now, whatever the plan says; one renewal of a certificate at a time. Its state says how that ended.
+
+    What is chosen here is remembered by the new certificate and kept by its renewals. A wildcard is always proven in
+    DNS.
+    """
     async with held.db.begin() as session:
         row = await _served(session, domain, principal)
     target = ("certificate", str(row.id))
-    async with audited(held, request, principal, "certificate.renew", target, domain=domain, fresh_key=fresh_key):
+    chosen = {"challenge": challenge or "", "wildcard": wildcard}
+    async with audited(held, request, principal, "certificate.renew", target, domain=domain, fresh_key=fresh_key,
+                       **chosen):  # fmt: skip
         call = RenewalCall(certificate_id=str(row.id), forced=True, fresh_key=fresh_key, policy=held.policy(),
+                           challenge=challenge.value if challenge else "", wildcard=wildcard,
                            requested_by=principal.username)  # fmt: skip
         await start_renewal(held, call)
     answer: dict[str, object] = {"message": "Renewal initiated", "certificate_id": str(row.id)}

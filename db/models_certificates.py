@@ -43,6 +43,7 @@ class Certificate(Base):
     chain_pem: Mapped[str] = mapped_column(Text)
     key_sha256: Mapped[str] = mapped_column(String(64))  # of the public key: reissue only for another key
     directory_url: Mapped[str] = mapped_column(Text)
+    challenge: Mapped[str] = mapped_column(String(10), default="dns-01", server_default="dns-01")  # its renewal's too
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     # ---- what it is to its CA (RFC 9773)
@@ -70,6 +71,7 @@ class Certificate(Base):
     next_action: Mapped[str] = mapped_column(String(20), default="", server_default="")
     why: Mapped[str] = mapped_column(Text, default="", server_default="")
     urgent: Mapped[bool] = mapped_column(Boolean, default=False, server_default=text("false"))
+    troubled_since: Mapped[datetime | None]  # urgent, or failed again and again: somebody should look
     superseded_at: Mapped[datetime | None]
 
     __table_args__ = (
@@ -83,6 +85,7 @@ class Certificate(Base):
         Index("ix_certificates_due_polls", "renew_after", postgresql_where=text("next_action = 'poll'")),
         Index("ix_certificates_due_renewals", "renew_after",
               postgresql_where=text("next_action in ('renew','rehearse','second_ca','emergency')")),
+        Index("ix_certificates_troubled", "troubled_since", postgresql_where=text("troubled_since is not null")),
         Index("ix_certificates_names", "names", postgresql_using="gin", postgresql_where=text("superseded_at is null")),
         Index("ix_certificates_living_end", "not_after", "id", postgresql_where=text("superseded_at is null")),
     )  # fmt: skip

@@ -137,6 +137,19 @@ class TestRenewing:
         entries = await world.audit("certificate.renew")
         assert entries[-1].target_id == str(row.id)
 
+    async def test_another_proof_and_a_wildcard_may_be_chosen_by_any_name_that_is_covered(self, world: World) -> None:
+        base = f"w{uuid.uuid4().hex[:8]}.example"
+        row = await certified(world, names=[base, f"*.{base}"])
+        answer = await world.client.post(f"/api/ssl/renew/www.{base}?challenge=http-01&wildcard=false")
+        assert answer.status_code == 202, answer.text
+        _, call, _ = world.temporal.started[f"certificate/{row.id}/renew"]
+        assert (call.challenge, call.wildcard) == ("http-01", False)
+        assert (await world.audit("certificate.renew"))[-1].details["challenge"] == "http-01"
+        own = await certified(world, names=[f"www.{base}"], left=9 * DAY)
+        told = (await world.client.get(f"/api/ssl/certificate/www.{base}")).json()["certificate"]
+        assert (told["id"], told["challenge"]) == (str(own.id), "dns-01")
+        assert (await world.client.post(f"/api/ssl/renew/{base}?challenge=tls-alpn-01")).status_code == 422
+
     async def test_one_that_is_under_way_is_a_success(self, world: World) -> None:
         row = await certified(world)
         for _ in range(2):
