@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
 
-from activities._cas import issuer_of, rules_of
+from activities._cas import can_be_asked, rules_of
 from activities._context import Deps
 from activities._errors import mapped
 from db.models_certificates import Certificate
@@ -89,8 +89,7 @@ class RenewalRecordActivities:
             self._plan(row, end.at)
 
     def _plan(self, row: Certificate, now: datetime) -> Plan:
-        known = issuer_of(self._deps, row.directory_url) is not None
-        return certificates.plan(row, now, rules_of(self._deps), polls=known)
+        return certificates.plan(row, now, rules_of(self._deps), polls=can_be_asked(self._deps, row))
 
 
 async def _names(session: AsyncSession, row: Certificate) -> list[str]:

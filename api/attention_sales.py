@@ -21,6 +21,22 @@ from settings import Settings
 
 Item = dict[str, Any]
 
+NAMED = (
+    "deployment_id",
+    "organization_name",
+    "deployment_type",
+    "tier",
+    "phase",
+    "attention",
+    "price_cents_month",
+    "currency",
+    "temporal_url",
+    "job_id",
+    "order_id",
+    "subscription_id",
+    "event_id",
+)
+
 START_PATIENCE = timedelta(minutes=10)  # the sweep tries each minute; beyond this something is wrong
 MONEY_PATIENCE = timedelta(days=1)
 MAIL_PATIENCE = timedelta(days=1)
@@ -57,12 +73,13 @@ def about_job(settings: Settings, row: Row) -> Item:
 
 
 def _about(row: Row, label: str, **more: Any) -> Item:
-    return {
-        "deployment_id": None, "slug": label, "label": label, "organization_name": row.get("organization_name"),
-        "deployment_type": None, "tier": None, "phase": None, "attention": None, "price_cents_month": None,
-        "currency": row.get("currency"), "temporal_url": None, "job_id": None, "order_id": None,
-        "subscription_id": None, "event_id": None,
-    } | more  # fmt: skip
+    known = {"organization_name": row.get("organization_name"), "currency": row.get("currency")}
+    return about_nothing(label) | known | more
+
+
+def about_nothing(label: str) -> Item:
+    """Every member by which an item may say what it is about."""
+    return {"slug": label, "label": label} | dict.fromkeys(NAMED)
 
 
 def _label(row: Row) -> str:

@@ -49,6 +49,7 @@ class AttentionKind(StrEnum):
     PAYMENT_CASE = "payment_case"  # the payment service told something that nothing can be made of
     REFUND_FAILED = "refund_failed"  # money is owed
     MAIL_GIVEN_UP = "mail_given_up"
+    CERTIFICATE = "certificate"  # revoked, nearly over, or not renewed by several tries
 
 
 class DeploymentType(StrEnum):

@@ -43,7 +43,7 @@ async def listed(world: World, **params: Any) -> list[dict[str, Any]]:
 
 async def forget(world: World) -> None:
     async with world.db.begin() as session:
-        rest = {"superseded_at": func.now(), "renew_after": None, "next_action": ""}
+        rest = {"superseded_at": func.now(), "renew_after": None, "next_action": "", "troubled_since": None}
         await session.execute(update(Certificate).values(**rest))
 
 

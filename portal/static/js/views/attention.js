@@ -16,6 +16,7 @@ const KINDS = {
   not_started: "Not started",
   refund_failed: "Money is owed",
   mail_given_up: "Not sent",
+  certificate: "A certificate is in danger",
 };
 
 const kindOf = (one) => (one.kind === "payment_case" ? (one.order_id ? "A payment needs somebody" : "Money without an order") : KINDS[one.kind] ?? words(one.kind));
