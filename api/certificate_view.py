@@ -37,6 +37,8 @@ DOMAINS = described("Names that have a certificate", {
                  "next_at": "2025-01-20T01:12:00Z"}],
     "pagination": _PAGE,
 })  # fmt: skip
+REQUESTED = described("It is being asked for",
+                      {"message": "Certificate requested", "certificate_id": "certificate-uuid"})  # fmt: skip
 RENEWING = described("Its renewal has begun", {"message": "Renewal initiated", "certificate_id": "certificate-uuid"})
 
 

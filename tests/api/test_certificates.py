@@ -155,6 +155,16 @@ class TestRenewing:
         for _ in range(2):
             assert (await world.client.post(f"/api/ssl/renew/{row.names[0]}")).status_code == 202
 
+    async def test_one_may_be_asked_for_in_a_body_for_a_name_that_is_served(self, world: World) -> None:
+        row = await certified(world)
+        body = {"domain": row.names[0].upper(), "wildcard": True, "freshKey": True}
+        answer = await world.client.post("/api/ssl/request-letsencrypt", json=body)
+        assert (answer.status_code, answer.json()["certificate_id"]) == (202, str(row.id))
+        _, call, _ = world.temporal.started[f"certificate/{row.id}/renew"]
+        assert (call.forced, call.fresh_key, call.wildcard, call.challenge) == (True, True, True, "")
+        for wrong, status in (({"domain": "nobody.example.com"}, 404), ({"domain": ""}, 422), ({}, 422)):
+            assert (await world.client.post("/api/ssl/request-letsencrypt", json=wrong)).status_code == status
+
     async def test_temporal_away_says_so(self, world: World) -> None:
         row = await certified(world)
         world.temporal.trouble = temporal_is_away()
