@@ -5,10 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 STAMP := $(VENV)/.installed
+PYTEST = $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 SOURCES := api activities workflows providers domain db workers sandbox deploy settings.py temporal.py telemetry.py cli.py
 
 .DEFAULT_GOAL := help
-.PHONY: help up down lab test check format bench fleet record faults mutants kills orders contract lock clean
+.PHONY: help up down lab test journeys check format bench fleet record faults mutants kills orders contract lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,8 +37,11 @@ down: $(STAMP) ## stop what `make up` started
 lab: $(STAMP) ## prepare real hosts, a name server, a registry and a CA for tests (once; root on Linux)
 	@$(BIN)/python -m sandbox.lab prepare
 
-test: $(STAMP) ## run every test this machine allows
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
+test: $(STAMP) ## run every test that takes seconds, as far as this machine allows (TESTS=path)
+	@$(PYTEST) -m "not slow" $(TESTS)
+
+journeys: $(STAMP) ## run the tests that take minutes: whole stacks and real hosts (TESTS=path)
+	@$(PYTEST) -m slow $(TESTS)
 
 check: $(STAMP) ## style, format and types
 	@$(BIN)/ruff check --no-cache .

@@ -296,11 +296,14 @@ def terminate(context: typer.Context, instance: Instance, immediately: bool = Fa
 
 @app.command()
 def attention(context: typer.Context, as_json: Json = False) -> None:
-    """What needs somebody, the oldest first: since when, until when, and who."""
+    """What needs somebody, the oldest first: since when, until when, and who. `id` is of the instance, the job, the
+    payment's message or the zone that it is about."""
     with client_of(context) as client:
         reply = client.call("GET", "/api/operator/attention")
-    columns = ["slug", "kind", "what", "trouble", "since", "until", "owner", "message"]
-    show(reply, as_json, columns, reply["items"])
+    columns = ["slug", "kind", "what", "trouble", "since", "until", "owner", "message", "id"]
+    kinds = ("deployment_id", "job_id", "event_id", "zone_id")
+    rows = [item | {"id": next((item[kind] for kind in kinds if item.get(kind)), "")} for item in reply["items"]]
+    show(reply, as_json, columns, rows)
     if not as_json and (said := reply.get("temporal", {}).get("message")):
         screen().print(Text(said, style="yellow"))
 

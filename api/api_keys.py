@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.answers import also
-from api.auditing import audited
+from api.auditing import audited_change
 from api.deps import Administrator, Held, actor, parsed_id
 from api.envelope import reply, stamp
 from api.errors import ApiError, not_found
@@ -92,9 +92,8 @@ async def create(request: Request, asked: KeyCreate, principal: Administrator, h
 async def revoke(request: Request, key_id: str, principal: Administrator, held: Held) -> Response:
     """At once, on every process. Its row stays: what it did is known by its name."""
     ref = parsed_id(key_id)
-    async with audited(held, request, principal, "api_key.revoke", ("api_key", key_id)):
-        async with held.db.begin() as session:
-            row = await api_keys.revoke(session, ref) if ref else None
+    async with audited_change(held, request, principal, "api_key.revoke", ("api_key", key_id)) as session:
+        row = await api_keys.revoke(session, ref) if ref else None
         if row is None:
             raise not_found("API key", key_id)
     return reply(request, {"message": "API key revoked", "api_key": _shown(row)})

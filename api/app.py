@@ -56,6 +56,7 @@ from api import (
     tenants,
     users,
     vps,
+    zone_change_routes,
     zone_records,
     zones,
 )
@@ -116,6 +117,7 @@ ROUTED = (
     users,
     audit,
     zones,
+    zone_change_routes,
     zone_records,
     options,
     health,

@@ -5,9 +5,7 @@ Their renewal goes on by itself: the item says when the next try is, and the end
 
 from __future__ import annotations
 
-from typing import Any
-
-from api.attention_sales import Item, about_nothing
+from api.attention_sales import Item, item_of
 from api.envelope import stamp
 from db.queries import attention_certificates as rows
 from db.queries.reading import Reader, Row
@@ -21,12 +19,11 @@ async def items(reader: Reader) -> list[Item]:
 def _item(row: Row) -> Item:
     name = row["names"][0]
     what, trouble = _trouble(row)
-    about: dict[str, Any] = {
-        "deployment_id": row["deployment_id"], "subscription_id": row["subscription_id"],
-        "organization_name": row["organization_name"], "deployment_type": row["deployment_type"], "tier": row["tier"],
-        "certificate_id": row["id"],
-    }  # fmt: skip
-    return about_nothing(name) | about | {
+    about = item_of(
+        row, name, deployment_id=row["deployment_id"], subscription_id=row["subscription_id"],
+        deployment_type=row["deployment_type"], tier=row["tier"], certificate_id=row["id"],
+    )  # fmt: skip
+    return about | {
         "kind": AttentionKind.CERTIFICATE, "what": f"Certificate of {name}: {what}", "step": None, "trouble": trouble,
         "message": _message(row), "since": stamp(row["troubled_since"]), "until": stamp(row["not_after"]),
         "owner": "operator", "editable": [], "current": {},

@@ -21,22 +21,6 @@ from settings import Settings
 
 Item = dict[str, Any]
 
-NAMED = (
-    "deployment_id",
-    "organization_name",
-    "deployment_type",
-    "tier",
-    "phase",
-    "attention",
-    "price_cents_month",
-    "currency",
-    "temporal_url",
-    "job_id",
-    "order_id",
-    "subscription_id",
-    "event_id",
-)
-
 START_PATIENCE = timedelta(minutes=10)  # the sweep tries each minute; beyond this something is wrong
 MONEY_PATIENCE = timedelta(days=1)
 MAIL_PATIENCE = timedelta(days=1)
@@ -65,21 +49,20 @@ async def items(reader: Reader, settings: Settings) -> list[Item]:
 
 
 def about_job(settings: Settings, row: Row) -> Item:
-    return _about(
+    return item_of(
         row, _label(row), job_id=row["id"], order_id=row["order_id"], subscription_id=row["subscription_id"],
         job_type=row["type"], phase=row["phase"], attention=row["attention"],
         temporal_url=workflow_url(settings, row["workflow_id"]),
     )  # fmt: skip
 
 
-def _about(row: Row, label: str, **more: Any) -> Item:
-    known = {"organization_name": row.get("organization_name"), "currency": row.get("currency")}
-    return about_nothing(label) | known | more
-
-
-def about_nothing(label: str) -> Item:
-    """Every member by which an item may say what it is about."""
-    return {"slug": label, "label": label} | dict.fromkeys(NAMED)
+def item_of(row: Row, label: str, **more: Any) -> Item:
+    return {
+        "deployment_id": None, "slug": label, "label": label, "organization_name": row.get("organization_name"),
+        "deployment_type": None, "tier": None, "phase": None, "attention": None, "price_cents_month": None,
+        "currency": row.get("currency"), "temporal_url": None, "job_id": None, "order_id": None,
+        "subscription_id": None, "event_id": None, "zone_id": None, "change_id": None,
+    } | more  # fmt: skip
 
 
 def _label(row: Row) -> str:
@@ -89,8 +72,8 @@ def _label(row: Row) -> str:
     return f"{row['tenant']}/{row['domain_name'] or site_name(str(row['subscription_id']), '').rstrip('.')}"
 
 
-def _said(kind: AttentionKind, what: str, trouble: str, message: str, since: datetime, patience: timedelta,
-          owner: str) -> Item:  # fmt: skip
+def saying(kind: AttentionKind, what: str, trouble: str, message: str, since: datetime, patience: timedelta,
+           owner: str) -> Item:  # fmt: skip
     return {
         "kind": kind, "what": what, "step": None, "trouble": trouble, "message": message, "since": stamp(since),
         "until": stamp(since + patience), "owner": owner, "editable": [], "current": {},
@@ -107,7 +90,7 @@ def _wait(settings: Settings, row: Row, wait: dict[str, Any]) -> Item:
 
 
 def _unstarted(settings: Settings, row: Row) -> Item:
-    said = _said(
+    said = saying(
         AttentionKind.NOT_STARTED, f"{_WORDS[JobType(row['type'])]}: the run was not started", "NotStarted",
         "It is kept and is started as soon as Temporal and a worker of the runs pool are there.", row["created_at"],
         START_PATIENCE, "operator")  # fmt: skip
@@ -118,26 +101,26 @@ def _case(row: Row) -> Item:
     facts = row["facts"]
     reference = facts.get("payment_intent") or facts.get("subscription") or row["id"]
     label = _label(row) if row["order_id"] else reference
-    said = _said(AttentionKind.PAYMENT_CASE, f"The payment service told {row['type']} of {reference}", "PaymentCase",
-                 row["message"], row["received_at"], MONEY_PATIENCE, "billing")  # fmt: skip
-    about = _about(row, label, order_id=row["order_id"], subscription_id=row["subscription_id"], event_id=row["id"],
-                   currency=facts.get("currency"), amount=facts.get("amount"))  # fmt: skip
+    said = saying(AttentionKind.PAYMENT_CASE, f"The payment service told {row['type']} of {reference}", "PaymentCase",
+                  row["message"], row["received_at"], MONEY_PATIENCE, "billing")  # fmt: skip
+    about = item_of(row, label, order_id=row["order_id"], subscription_id=row["subscription_id"], event_id=row["id"],
+                    currency=facts.get("currency"), amount=facts.get("amount"))  # fmt: skip
     return about | said
 
 
 def _refund(row: Row) -> Item:
-    said = _said(
+    said = saying(
         AttentionKind.REFUND_FAILED, "A refund has failed", "RefundFailed",
         f"{row['amount_cents']} {row['currency']} (smallest unit) are owed to the customer. {row['reason']}".strip(),
         row["failed_at"], MONEY_PATIENCE, "billing")  # fmt: skip
-    about = _about(row, _label(row), order_id=row["order_id"], subscription_id=row["subscription_id"],
-                   amount=row["amount_cents"])  # fmt: skip
+    about = item_of(row, _label(row), order_id=row["order_id"], subscription_id=row["subscription_id"],
+                    amount=row["amount_cents"])  # fmt: skip
     return about | said
 
 
 def _mail(row: Row) -> Item:
     what, message = f"The mail {row['template']} was given up", row["last_error"] or "It could not be sent."
-    said = _said(
+    said = saying(
         AttentionKind.MAIL_GIVEN_UP, what, "MailGivenUp", message, row["created_at"], MAIL_PATIENCE, "operator"
     )
-    return _about(row, row["recipient"]) | said
+    return item_of(row, row["recipient"]) | said

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.answers import also
-from api.auditing import audited
+from api.auditing import audited_change
 from api.deps import Held, Member, SignedIn, actor, anonymous, client_ip, unauthenticated
 from api.envelope import reply, request_id
 from api.errors import ApiError
@@ -126,10 +126,9 @@ async def me(request: Request, principal: SignedIn) -> Response:
 async def change_profile(request: Request, asked: ProfileChange, principal: Member, held: Held) -> Response:
     """One's own name and e-mail; what is missing stays as it is."""
     fields = sorted(asked.model_fields_set)
-    async with (
-        audited(held, request, principal, "auth.profile", ("user", str(principal.id)), fields=fields),
-        held.db.begin() as session,
-    ):
+    async with audited_change(
+        held, request, principal, "auth.profile", ("user", str(principal.id)), fields=fields
+    ) as session:
         await people.lock(session)
         user = await people.get(session, principal.id, locked=True)
         if user is None:

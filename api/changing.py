@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import sales_view
-from api.auditing import audited
+from api.auditing import audited_change
 from api.deps import bound, parsed_id
 from api.envelope import reply, written
 from api.errors import ApiError, not_found
@@ -51,17 +51,17 @@ async def ask(
     """202 with the job. 404 also where it is another organization's, 400 where it makes no sense by now, 409 where
     another change is under way."""
     route, start = f"{request.method} {request.url.path}", None
-    async with audited(held, request, principal, asking.action, ("subscription", subscription), reason=asking.reason):
-        async with held.db.begin() as session:
-            found = await _found(session, principal, subscription)
-            earlier = await claimed(session, held, principal, key, route=route, body=asking.body)
-            if earlier is not None:
-                return reply(request, earlier.response, earlier.status_code, headers=REPLAYED)
-            job = await _written(session, principal, found, asking)
-            answer: dict[str, object] = from_json(written({"message": asking.message, "job": sales_view.job(job)}))
-            if key is not None:
-                await ordering.keep_answer(session, principal.key, key, 202, answer)
-            start = BackgroundTask(start_change, held, await jobs.change_of(session, job, held.policy()))
+    target = ("subscription", subscription)
+    async with audited_change(held, request, principal, asking.action, target, reason=asking.reason) as session:
+        found = await _found(session, principal, subscription)
+        earlier = await claimed(session, held, principal, key, route=route, body=asking.body)
+        if earlier is not None:
+            return reply(request, earlier.response, earlier.status_code, headers=REPLAYED)
+        job = await _written(session, principal, found, asking)
+        answer: dict[str, object] = from_json(written({"message": asking.message, "job": sales_view.job(job)}))
+        if key is not None:
+            await ordering.keep_answer(session, principal.key, key, 202, answer)
+        start = BackgroundTask(start_change, held, await jobs.change_of(session, job, held.policy()))
     return reply(request, answer, 202, headers={"Location": f"/api/jobs/{job.id}"}, background=start)
 
 

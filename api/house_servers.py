@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from api import ssh_keys
 from api.answers import also
-from api.auditing import audited
+from api.auditing import audited, audited_change
 from api.deps import Held, IdempotencyKey, Operator, ServerReader, actor, parsed_id
 from api.envelope import reply, request_id, stamp
 from api.errors import ApiError, not_found
@@ -112,10 +112,9 @@ async def single(request: Request, server_id: str, principal: ServerReader, held
 async def change(request: Request, server_id: str, asked: ServerChange, principal: Operator, held: Held) -> Response:
     """A server that is DRAINING keeps what it has and gets nothing new. A parked set-up sees what is changed here."""
     fields = sorted(asked.model_fields_set)
-    async with (
-        audited(held, request, principal, "house_server.update", ("house_server", server_id), fields=fields),
-        held.db.begin() as session,
-    ):
+    async with audited_change(
+        held, request, principal, "house_server.update", ("house_server", server_id), fields=fields
+    ) as session:
         server = await _living(session, server_id)
         if asked.status is not None:
             _move(server, asked.status)
@@ -133,10 +132,7 @@ async def change(request: Request, server_id: str, asked: ServerChange, principa
 @router.delete("/{server_id}", responses=also(409))
 async def remove(request: Request, server_id: str, principal: Operator, held: Held) -> Response:
     """409 while anything lives there or a set-up is under way. Its row is kept, its key is destroyed."""
-    async with (
-        audited(held, request, principal, "house_server.delete", ("house_server", server_id)),
-        held.db.begin() as session,
-    ):
+    async with audited_change(held, request, principal, "house_server.delete", ("house_server", server_id)) as session:
         server = await _found(session, server_id, lock=True)
         if await set_ups.living(session, server.id) is not None:
             raise ApiError(ErrorCode.CONFLICT, "Its set-up is under way; end that first (DELETE …/set-up).")

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.answers import also
-from api.auditing import audited
+from api.auditing import audited, audited_change
 from api.deps import Administrator, Held, parsed_id
 from api.envelope import reply, stamp
 from api.errors import ApiError, not_found
@@ -105,12 +105,11 @@ async def _decided(
     if resource_id is None:
         raise not_found("resource", ref)
     target = ("cloud_resource", str(resource_id))
-    async with audited(held, request, principal, _ACTIONS[state], target, note=asked.note):
+    async with audited_change(held, request, principal, _ACTIONS[state], target, note=asked.note) as session:
         try:
-            async with held.db.begin() as session:
-                row = await inventory_view.decide(
-                    session, resource_id, state, by=principal.username, note=asked.note, now=datetime.now(UTC)
-                )
+            row = await inventory_view.decide(
+                session, resource_id, state, by=principal.username, note=asked.note, now=datetime.now(UTC)
+            )
         except inventory_view.NotAllowed as refused:
             raise ApiError(ErrorCode.CONFLICT, str(refused)) from None
         if row is None:

@@ -13,9 +13,10 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from api.failing import Answer
-from db.queries import attention_certificates, certificate_view
+from db.queries import attention_certificates, certificate_view, payment_catch_up
 from db.queries.attention import parked_rows, parked_since, unstarted_rows
 from db.queries.attention_sales import failed_mails, failed_refunds, parked_jobs, payment_cases, unstarted_jobs
+from db.queries.attention_zones import failed_changes, late_changes
 from db.queries.fleet import counts
 from db.queries.inventory_view import ages, state_counts
 from db.queries.offers import totals
@@ -75,6 +76,13 @@ class Metrics:
         self._renewals_late = Gauge(
             "slipway_certificate_renewals_late_seconds", "How long the oldest due renewal has waited for its run",
             registry=self.registry)  # fmt: skip
+        self._payments_behind = Gauge(
+            "slipway_payment_events_behind_seconds",
+            "Age of the moment up to which the messages of a payment service are known to be kept",
+            ("service",), registry=self.registry)  # fmt: skip
+        self._payments_fetched = Gauge(
+            "slipway_payment_events_fetched", "Messages that the webhook had not brought, and that were asked for",
+            ("service",), registry=self.registry)  # fmt: skip
         self._offer_reads = Gauge(
             "slipway_offer_reads", "Lists of offers answered by all replicas, since they were last cleared",
             ("provider", "resource", "outcome"), registry=self.registry)  # fmt: skip
@@ -101,6 +109,8 @@ class Metrics:
         self._attention.labels(AttentionKind.REFUND_FAILED).set(len(await failed_refunds(reader)))
         self._attention.labels(AttentionKind.CERTIFICATE).set(await attention_certificates.number(reader))
         self._attention.labels(AttentionKind.MAIL_GIVEN_UP).set(len(await failed_mails(reader)))
+        self._attention.labels(AttentionKind.ZONE_CHANGE_FAILED).set(len(await failed_changes(reader)))
+        self._attention.labels(AttentionKind.ZONE_CHANGE_LATE).set(len(await late_changes(reader)))
         if failing.known:
             self._attention.labels(AttentionKind.TASK_FAILING).set(len(failing.runs))
         self._parked.set(len(waits))
@@ -109,6 +119,9 @@ class Metrics:
         await self._inventory(reader)
         await self._offers(reader)
         await self._certified(reader)
+        for row in await payment_catch_up.progress(reader):
+            self._payments_behind.labels(row["service"]).set(row["behind"])
+            self._payments_fetched.labels(row["service"]).set(row["fetched"])
         return generate_latest(self.registry)
 
     async def _certified(self, reader: Reader) -> None:

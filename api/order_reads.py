@@ -67,7 +67,7 @@ async def orders(
 
 @router.get("/api/orders/{order_id}")
 async def order(request: Request, order_id: str, principal: Member, held: Held) -> Response:
-    """With its subscription, its jobs and their steps, and refunds; `payment_events` are for staff alone."""
+    """With its subscription, its zones, its jobs and their steps, and refunds; `payment_events` are for staff alone."""
     ref = parsed_id(order_id)
     async with held.db.begin() as session:
         found = await rows.order(session, ref, bound(principal)) if ref else None
@@ -77,6 +77,7 @@ async def order(request: Request, order_id: str, principal: Member, held: Held) 
     body: dict[str, object] = {
         "order": sales_view.order(found.found.order, found.found.tenant, found.found.customer),
         "subscription": sales_view.subscription(found.subscription, found.found.tenant),
+        "zones": [sales_view.zone(row) for row in found.zones],
         "jobs": await with_steps(held, principal, found.jobs),
         "refunds": [sales_view.refund(row) for row in found.refunds],
         "payment_events": [sales_view.payment_event(row) for row in events],

@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from api import sales_view
 from api.answers import also
-from api.auditing import audited
+from api.auditing import audited_change
 from api.deps import OPERATORS, Held, charge, client_ip, requires
 from api.envelope import reply, request_id
 from api.errors import ApiError, not_found
@@ -26,7 +26,7 @@ from api.sales_schemas import Settlement
 from api.services import Principal, Services
 from api.starting import start_change, start_fulfilment
 from db.models_sales import PaymentEvent
-from db.queries import audit, jobs, orders, payments
+from db.queries import jobs, orders, payments
 from db.queries.audit import Actor
 from db.queries.payments import PAYMENT_SERVICE, Taken
 from domain.errors import ErrorCode
@@ -61,11 +61,8 @@ async def told(
     event = _verified(request, held, await request.body(), signature)
     changes: list[ChangeOrder] = []
     async with held.db.begin() as session:
-        taken = await payments.take(session, news_of(event), held.settings.base_domain)
-        if taken.placed is not None and taken.placed.created:
-            who = Actor(PAYMENT_SERVICE, "", request_id(request), client_ip(request))
-            await audit.record(session, who, "order.create", "order", str(taken.placed.order.id),
-                               tenant=taken.placed.tenant.slug, event=event.id)  # fmt: skip
+        who = Actor(PAYMENT_SERVICE, "", request_id(request), client_ip(request))
+        taken = await payments.take_audited(session, news_of(event), held.settings.base_domain, who)
         for job in taken.changes:
             changes.append(await jobs.change_of(session, job, held.policy()))
     body: dict[str, object] = {"received": True, "outcome": taken.outcome}
@@ -79,13 +76,13 @@ async def told(
 )
 async def settle(request: Request, event_id: str, asked: Settlement, principal: MoneyKeeper, held: Held) -> Response:
     """Somebody has dealt with a case; it leaves the operators' list. How, is kept in the audit log."""
-    async with audited(held, request, principal, "payment_case.settle", ("payment_event", event_id), note=asked.note):
-        async with held.db.begin() as session:
-            if "\0" in event_id or await session.get(PaymentEvent, event_id) is None:
-                raise not_found("message of the payment service", event_id)
-            row = await payments.settle(session, event_id, principal.username)
-            if row is None:
-                raise ApiError(ErrorCode.CONFLICT, "This message is no case, or it was settled before.")
+    target = ("payment_event", event_id)
+    async with audited_change(held, request, principal, "payment_case.settle", target, note=asked.note) as session:
+        if "\0" in event_id or await session.get(PaymentEvent, event_id) is None:
+            raise not_found("message of the payment service", event_id)
+        row = await payments.settle(session, event_id, principal.username)
+        if row is None:
+            raise ApiError(ErrorCode.CONFLICT, "This message is no case, or it was settled before.")
     return reply(request, {"message": "Case settled", "event": sales_view.payment_event(row)})
 
 

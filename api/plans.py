@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.answers import also
-from api.auditing import audited
+from api.auditing import audited_change
 from api.deps import Administrator, Held, IdempotencyKey, Member, actor, parsed_id
 from api.envelope import reply, stamp
 from api.errors import ApiError, not_found
@@ -73,10 +73,7 @@ async def change(
     owner = await account(held, provider_id)
     given = {name: value for name, value in asked.model_dump().items() if value is not None}
     told = {name: str(value) for name, value in given.items() if name != "specifications"}
-    async with (
-        audited(held, request, principal, "plan.update", ("vps_plan", plan_id), **told),
-        held.db.begin() as session,
-    ):
+    async with audited_change(held, request, principal, "plan.update", ("vps_plan", plan_id), **told) as session:
         row = await _found(session, owner, plan_id)
         try:
             await plans.change(session, row, given)
@@ -90,7 +87,7 @@ async def change(
 async def remove(request: Request, provider_id: str, plan_id: str, principal: Administrator, held: Held) -> Response:
     """Servers that were sold by it stay as they are."""
     owner = await account(held, provider_id)
-    async with audited(held, request, principal, "plan.delete", ("vps_plan", plan_id)), held.db.begin() as session:
+    async with audited_change(held, request, principal, "plan.delete", ("vps_plan", plan_id)) as session:
         await plans.remove(session, await _found(session, owner, plan_id))
     return reply(request, {"message": "Plan deleted successfully"})
 

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.answers import also
-from api.auditing import audited
+from api.auditing import audited_change
 from api.deps import Administrator, Held, IdempotencyKey, actor, anonymous, parsed_id, requires
 from api.envelope import rendered, reply, stamp, written
 from api.errors import ApiError, not_found
@@ -117,19 +117,19 @@ async def change(
     """What is missing stays as it is. A price is never changed: it becomes inactive and a new one takes its place."""
     ref = _id(product_id)
     fields = sorted(asked.model_fields_set)
-    async with audited(held, request, principal, "product.update", ("product", str(ref)), fields=fields):
-        with held.products.writing():
-            async with held.db.begin() as session:
-                row = await _found(session, ref, lock=True)
-                try:
-                    changed = await products.change(
-                        session, row, asked.given(), [price.row() for price in asked.prices or ()],
-                        asked.prices_removed or [])  # fmt: skip
-                except products.NoSuchPrice:
-                    raise ApiError(ErrorCode.VALIDATION_ERROR, "prices_removed must name active prices of this "
-                                   "product.", field="prices_removed") from None  # fmt: skip
-                answer: dict[str, object] = {"product": _shown(row, await products.prices_of(session, row))}
-        fields[:] = changed  # the audit says what was asked where it is refused, and what changed where it is done
+    act = audited_change(held, request, principal, "product.update", ("product", str(ref)), fields=fields)
+    with held.products.writing():
+        async with act as session:
+            row = await _found(session, ref, lock=True)
+            try:
+                changed = await products.change(
+                    session, row, asked.given(), [price.row() for price in asked.prices or ()],
+                    asked.prices_removed or [])  # fmt: skip
+            except products.NoSuchPrice:
+                raise ApiError(ErrorCode.VALIDATION_ERROR, "prices_removed must name active prices of this "
+                               "product.", field="prices_removed") from None  # fmt: skip
+            answer: dict[str, object] = {"product": _shown(row, await products.prices_of(session, row))}
+            fields[:] = changed  # what was asked where it is refused, and what changed where it is done
     return reply(request, answer)
 
 
@@ -137,10 +137,10 @@ async def change(
 async def remove(request: Request, product_id: str, principal: Administrator, held: Held) -> Response:
     """What was sold of it goes on; nobody can buy it any more."""
     ref = _id(product_id)
-    async with audited(held, request, principal, "product.delete", ("product", str(ref))):
-        with held.products.writing():
-            async with held.db.begin() as session:
-                await products.remove(session, await _found(session, ref, lock=True))
+    act = audited_change(held, request, principal, "product.delete", ("product", str(ref)))
+    with held.products.writing():
+        async with act as session:
+            await products.remove(session, await _found(session, ref, lock=True))
     return reply(request, {"message": "Product deleted successfully"})
 
 

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.answers import also
-from api.auditing import audited
+from api.auditing import audited, audited_change
 from api.deps import Administrator, Held, IdempotencyKey, actor, parsed_id
 from api.envelope import reply, stamp
 from api.errors import ApiError
@@ -75,10 +75,9 @@ async def change(
     """What is missing stays as it is; a given configuration replaces the whole. What was cached of it is forgotten."""
     ref = _id(provider_id)
     fields = sorted(asked.model_fields_set)
-    async with (
-        audited(held, request, principal, "provider.update", ("service_provider", str(ref)), fields=fields),
-        held.db.begin() as session,
-    ):
+    async with audited_change(
+        held, request, principal, "provider.update", ("service_provider", str(ref)), fields=fields
+    ) as session:
         row = await _locked(session, ref)
         configuration = asked.configuration.kept() if asked.configuration is not None else None
         if (asked.api_key is not None or configuration is not None) and environment.is_named(row):
@@ -101,10 +100,7 @@ async def change(
 async def remove(request: Request, provider_id: str, principal: Administrator, held: Held) -> Response:
     """409 while servers live there: without the account nobody could delete them."""
     ref = _id(provider_id)
-    async with (
-        audited(held, request, principal, "provider.delete", ("service_provider", str(ref))),
-        held.db.begin() as session,
-    ):
+    async with audited_change(held, request, principal, "provider.delete", ("service_provider", str(ref))) as session:
         row = await _locked(session, ref)
         if environment.is_named(row):
             raise ApiError(ErrorCode.CONFLICT, f"{row.name} is set in the environment of Slipway's processes; take it "

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from api import sales_view
 from api.answers import also
-from api.auditing import audited
+from api.auditing import audited_change
 from api.deps import Administrator, Held, actor, parsed_id
 from api.envelope import reply
 from api.errors import ApiError, not_found
@@ -69,10 +69,10 @@ async def change(
     """What is missing stays as it is."""
     ref = parsed_id(tenant_id)
     fields = sorted(asked.model_fields_set)
-    async with audited(held, request, principal, "tenant.update", ("tenant", tenant_id), fields=fields):
-        async with held.db.begin() as session:
-            row = await rows.get(session, ref, lock=True) if ref else None
-            if row is None:
-                raise not_found("tenant", tenant_id)
-            fields[:] = rows.change(row, asked.model_dump(exclude_none=True))
+    target = ("tenant", tenant_id)
+    async with audited_change(held, request, principal, "tenant.update", target, fields=fields) as session:
+        row = await rows.get(session, ref, lock=True) if ref else None
+        if row is None:
+            raise not_found("tenant", tenant_id)
+        fields[:] = rows.change(row, asked.model_dump(exclude_none=True))
     return reply(request, {"tenant": sales_view.tenant(row)})

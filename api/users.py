@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.answers import also
-from api.auditing import audited
+from api.auditing import audited_change
 from api.deps import Administrator, Held, actor, parsed_id
 from api.envelope import reply, stamp
 from api.errors import ApiError, not_found
@@ -218,7 +218,7 @@ async def _changing(
 ) -> AsyncIterator[tuple[AsyncSession, User]]:
     """The user's row behind the lock, the act in the audit log, and afterwards nothing remembered of the user."""
     ref = _id(user_id)
-    async with audited(held, request, principal, action, ("user", str(ref)), **details), held.db.begin() as session:
+    async with audited_change(held, request, principal, action, ("user", str(ref)), **details) as session:
         await people.lock(session)
         found = await people.get(session, ref, locked=True)
         if found is None:

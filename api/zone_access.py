@@ -115,4 +115,6 @@ def shown_change(change: DnsChange) -> dict[str, Any]:
         "requested_by": change.requested_by,
         "created_at": stamp(change.created_at),
         "ended_at": stamp(change.ended_at),
+        "settled_by": change.settled_by,
+        "settled_at": stamp(change.settled_at),
     }

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.answers import also
-from api.auditing import audited
+from api.auditing import audited_change
 from api.deps import Held, Member
 from api.envelope import reply
 from api.errors import ApiError
@@ -66,10 +66,9 @@ async def records(
 @router.put("", responses={200: PUBLISHED, 202: ACCEPTED, **also(409, 502)}, openapi_extra=taking(RECORD_REQUEST))
 async def put(request: Request, zone_id: str, asked: RecordPut, principal: Changer, held: Held) -> Response:
     """Let the zone have exactly this set under its name and type."""
-    async with (
-        audited(held, request, principal, "dns_records.put", ("dns_zone", zone_id), **_named(asked.name, asked.type)),
-        held.db.begin() as session,
-    ):
+    async with audited_change(
+        held, request, principal, "dns_records.put", ("dns_zone", zone_id), **_named(asked.name, asked.type)
+    ) as session:
         zone = await zone_of(session, principal, zone_id, lock=True)
         with typed():
             given = RecordInput.model_validate(asked.model_dump())
@@ -93,10 +92,9 @@ async def remove(
     type: Annotated[str, Query(min_length=1, max_length=20)],
 ) -> Response:
     """Take the set away. One whose removal failed may be asked for again."""
-    async with (
-        audited(held, request, principal, "dns_records.delete", ("dns_zone", zone_id), **_named(name, type)),
-        held.db.begin() as session,
-    ):
+    async with audited_change(
+        held, request, principal, "dns_records.delete", ("dns_zone", zone_id), **_named(name, type)
+    ) as session:
         zone = await zone_of(session, principal, zone_id, lock=True)
         with typed():
             key = normal_key(zone.zone_name, name, type)

@@ -41,10 +41,11 @@ _CHANGE: dict[str, Any] = {
     "id": "change-uuid", "kind": "set", "name": "www.example.com", "type": "A", "state": "published", "trouble": "",
     "message": "example.com has serial 2025011901 or newer and 1 record sets as written at 192.0.2.53:53",
     "requested_by": "ada", "created_at": "2025-01-19T10:30:00Z", "ended_at": "2025-01-19T10:30:01Z",
+    "settled_by": "", "settled_at": None,
 }  # fmt: skip
 _ZONE: dict[str, Any] = {
     "id": "zone-uuid", "name": "example.com", "kind": "Native", "status": "ACTIVE", "serial": 2025011901,
-    "organization_id": "organization-uuid", "subscription_id": None, "failed_sets": 0,
+    "organization_id": "organization-uuid", "organization_name": "Acme B.V.", "subscription_id": None, "failed_sets": 0,
     "change": _CHANGE | {"kind": "zone", "name": "", "type": ""},
     "created_at": "2025-01-19T10:29:00Z", "updated_at": "2025-01-19T10:30:01Z",
 }  # fmt: skip
@@ -74,4 +75,9 @@ RECORDS = described(
 )
 PUBLISHED = described("Seen at every authoritative server", {"change": _CHANGE})
 ACCEPTED = described("Written down; Location names how it goes on", {"change": _WAITING})
+SETTLED = described(
+    "It leaves the operators' list",
+    {"change": _CHANGE | {"state": "failed", "trouble": "Conflict", "message": "www.example.com A is not ours",
+                          "settled_by": "ada", "settled_at": "2025-01-19T11:00:00Z"}},
+)  # fmt: skip
 CHANGE = described("How the change stands", {"change": _CHANGE})

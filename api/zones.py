@@ -14,15 +14,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.answers import also
-from api.auditing import audited
-from api.deps import Held, Member, Operator, actor, parsed_id
+from api.auditing import audited_change
+from api.deps import Held, Member, Operator, actor
 from api.envelope import reply, stamp
-from api.errors import ApiError, not_found
+from api.errors import ApiError
 from api.examples import taking
 from api.paging import pagination
 from api.services import Services
 from api.zone_access import refuse_unchangeable, settled, shown_change, told, typed, zone_of
-from api.zone_schemas import ACCEPTED, CHANGE, PUBLISHED, ZONE, ZONE_MADE, ZONE_REQUEST, ZONES, ZoneCreate
+from api.zone_schemas import ACCEPTED, PUBLISHED, ZONE, ZONE_MADE, ZONE_REQUEST, ZONES, ZoneCreate
 from db.models import Organization
 from db.models_hosting import DnsZone
 from db.queries import audit, zone_changes, zone_rows
@@ -103,10 +103,7 @@ async def remove(
 ) -> Response:
     """Take the zone away; `confirm` is its name. Its last export is kept. Refused by the name server's side, and
     nothing is changed, where the zone holds records that are not ours or is signed."""
-    async with (
-        audited(held, request, principal, "dns_zone.delete", ("dns_zone", zone_id)),
-        held.db.begin() as session,
-    ):
+    async with audited_change(held, request, principal, "dns_zone.delete", ("dns_zone", zone_id)) as session:
         zone = await zone_of(session, principal, zone_id, lock=True)
         if confirm.strip().lower().removesuffix(".") != zone.zone_name:
             raise ApiError(ErrorCode.VALIDATION_ERROR, "confirm must be the name of the zone.", field="confirm")
@@ -121,25 +118,11 @@ async def remove(
 async def publish(request: Request, zone_id: str, principal: Operator, held: Held) -> Response:
     """Bring the zone and everything its rows say to the name server again: after a failure, or when check=true tells of
     differences. What no row speaks of is left alone."""
-    async with (
-        audited(held, request, principal, "dns_zone.publish", ("dns_zone", zone_id)),
-        held.db.begin() as session,
-    ):
+    async with audited_change(held, request, principal, "dns_zone.publish", ("dns_zone", zone_id)) as session:
         zone = await zone_of(session, principal, zone_id, lock=True)
         await refuse_unchangeable(session, zone)
         change = await zone_changes.ask(session, zone, ChangeKind.ZONE, principal.username)
     return told(request, await settled(held, zone, change))
-
-
-@router.get("/{zone_id}/changes/{change_id}", responses={200: CHANGE})
-async def change(request: Request, zone_id: str, change_id: str, principal: Member, held: Held) -> Response:
-    async with held.db.begin() as session:
-        zone = await zone_of(session, principal, zone_id, gone=True)
-        ref = parsed_id(change_id)
-        found = await zone_changes.of_zone(session, zone.id, ref) if ref is not None else None
-    if found is None:
-        raise not_found("change", change_id)
-    return reply(request, {"change": shown_change(found)})
 
 
 def _refuse_platform(held: Services, name: str) -> None:
@@ -151,6 +134,7 @@ def _refuse_platform(held: Services, name: str) -> None:
 async def _shown(session: AsyncSession, zones: list[DnsZone]) -> list[dict[str, Any]]:
     ids = [zone.id for zone in zones]
     changes, failed = await zone_changes.newest(session, ids), await zone_changes.failing(session, ids)
+    owners = await zone_rows.owner_names(session, zones)
     return [
         {
             "id": str(zone.id),
@@ -159,6 +143,7 @@ async def _shown(session: AsyncSession, zones: list[DnsZone]) -> list[dict[str, 
             "status": zone.status,
             "serial": zone.serial,
             "organization_id": str(zone.organization_id) if zone.organization_id else None,
+            "organization_name": owners.get(zone.organization_id) if zone.organization_id else None,
             "subscription_id": str(zone.subscription_id) if zone.subscription_id else None,
             "failed_sets": failed.get(zone.id, 0),
             "change": shown_change(changes[zone.id]) if zone.id in changes else None,

@@ -29,6 +29,9 @@ class DnsChange(Base):
     requested_by: Mapped[str] = mapped_column(String(200), default="", server_default="")
     started_at: Mapped[datetime | None]  # its zone's run is known to have been told
     ended_at: Mapped[datetime | None]
+    # Of one that failed: somebody has seen to it otherwise, and it stands in no list of what needs somebody.
+    settled_by: Mapped[str] = mapped_column(String(200), default="", server_default="")
+    settled_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (
@@ -36,9 +39,16 @@ class DnsChange(Base):
         CheckConstraint("state in ('waiting','published','failed')", name="state"),
         CheckConstraint("(kind = 'set') = (name <> '' and type <> '')", name="subject"),
         CheckConstraint("(state = 'waiting') = (ended_at is null)", name="ended"),
+        CheckConstraint("settled_at is null or state = 'failed'", name="settled"),
+        CheckConstraint("(settled_at is null) = (settled_by = '')", name="settled_by"),
         Index("uq_dns_changes_number", "zone_id", "number", unique=True),
         Index("ix_dns_changes_set", "zone_id", "name", "type", "number"),
         Index(
             "ix_dns_changes_unstarted", "created_at", postgresql_where=text("started_at is null and state = 'waiting'")
+        ),
+        Index(
+            "ix_dns_changes_open",
+            "created_at",
+            postgresql_where=text("state = 'waiting' or (state = 'failed' and settled_at is null)"),
         ),
     )

@@ -7,7 +7,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, CheckConstraint, ForeignKey, Index, Integer, String, Text, func, text
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, ForeignKey, Index, Integer, String, Text, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.base import Base, new_id
@@ -142,6 +142,18 @@ class PaymentEvent(Base):
         Index("ix_payment_events_subscription", text("(facts ->> 'subscription')")),
         Index("ix_payment_events_customer", text("(facts ->> 'customer')")),
     )  # fmt: skip
+
+
+class PaymentCatchUp(Base):
+    """How far the messages of a payment service are kept, its webhook's or asked for: everything that happened before
+    `position` is. One row for each service."""
+
+    __tablename__ = "payment_catch_ups"
+
+    service: Mapped[str] = mapped_column(String(20), primary_key=True)
+    position: Mapped[datetime]
+    asked_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    fetched: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))  # the webhook had not brought
 
 
 class Refund(Base):

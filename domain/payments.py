@@ -88,6 +88,14 @@ def asked_in(facts: Facts, base_domain: str) -> OrderAsked:
                       payment_intent=facts.payment_intent, domain=domain, source=OrderSource.STRIPE)  # fmt: skip
 
 
+class EventsFetched(BaseModel):
+    """What a sweep asked the payment service for: messages listed, and those that the webhook had not brought."""
+
+    listed: int = 0
+    fetched: int = 0
+    complete: bool = False  # up to now; otherwise the next sweep goes on
+
+
 class Standing(BaseModel, frozen=True):
     """How a subscription stands by everything that was told of it."""
 

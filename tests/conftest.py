@@ -31,7 +31,7 @@ TEMPORAL = shutil.which("temporal", path=f"{ROOT / '.venv' / 'bin'}:{os.environ.
 TEMPLATE = "slipway_template"
 
 
-# `make test` hands whole files to two processes; the ones that take minutes begin, so that none is left for the end.
+# Whole files are handed to two processes; the ones that take minutes begin, so that none is left for the end.
 LONGEST = (
     "tests/e2e/test_real_hosts.py",
     "tests/e2e/test_bad_days.py",

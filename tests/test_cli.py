@@ -153,6 +153,18 @@ class TestReading:
         portal.answer("GET /api/operator/attention", 200, {"items": [item]})
         assert "no such column" in slipway("attention").output
 
+    def test_attention_names_what_each_item_is_about_by_its_id(self, portal: Portal) -> None:
+        items: list[dict[str, Any]] = [
+            {"slug": "acme/bakery.nl", "kind": "waits_for_operator", "job_id": "job-1", "order_id": "order-1"},
+            {"slug": "bakery.nl", "kind": "zone_change_failed", "zone_id": "zone-1", "change_id": "change-1"},
+            {"slug": "sweep", "kind": "workflow_task_failing"},
+        ]
+        portal.answer("GET /api/operator/attention", 200, {"items": items})
+        output = slipway("attention").output
+        assert "job-1" in output
+        assert "zone-1" in output
+        assert "order-1" not in output
+
     def test_attention_says_which_part_could_not_be_asked(self, portal: Portal) -> None:
         away = {"answered": False, "message": "Temporal does not answer."}
         portal.answer("GET /api/operator/attention", 200, {"items": [], "temporal": away})

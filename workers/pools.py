@@ -32,6 +32,7 @@ from activities.mailboxes import MailboxActivities
 from activities.mails import MailActivities
 from activities.names import NameActivities
 from activities.offers import OfferActivities
+from activities.payment_events import PaymentEventActivities
 from activities.records import RecordActivities
 from activities.refunds import RefundActivities
 from activities.removals import RemovalActivities
@@ -61,7 +62,7 @@ from workflows.provisioning import Provisioning
 from workflows.renewals import RenewCertificate
 from workflows.server_actions import LookAtServer, ServerActions
 from workflows.subscription_changes import SubscriptionChange
-from workflows.sweeps import CertificateSweep, InventorySweep, LifecycleSweep, StartSweep
+from workflows.sweeps import CertificateSweep, InventorySweep, LifecycleSweep, PaymentSweep, StartSweep
 from workflows.termination import Termination
 from workflows.zones import ChangeZone, LookAtZone
 
@@ -69,6 +70,7 @@ WORKFLOWS: tuple[type, ...] = (
     Provisioning, Termination, Planning, ServerActions, LookAtServer, ReadOffers, AccountCheck, StartSweep,
     InventorySweep, SendMail, SetUpServer, Fulfilment, ProvisionDns, ProvisionHosting, ProvisionMail,
     SubscriptionChange, LifecycleSweep, ChangeZone, LookAtZone, CertificateSweep, RenewCertificate,
+    PaymentSweep,
 )  # fmt: skip
 
 
@@ -155,7 +157,8 @@ def _sites(deps: Deps) -> list[Callable[..., Any]]:
             SiteCertificateActivities(deps).issue_site_certificate, SiteCheckActivities(deps).check_site,
             RefundActivities(deps).send_refund, billing.stop_renewal, billing.go_on_renewing, billing.end_billing,
             LastBackupActivities(deps).export_zone, RenewalActivities(deps).issue_renewal,
-            RenewalActivities(deps).verify_renewal, WindowActivities(deps).poll_windows]  # fmt: skip
+            RenewalActivities(deps).verify_renewal, WindowActivities(deps).poll_windows,
+            PaymentEventActivities(deps).fetch_payment_events]  # fmt: skip
 
 
 POOLS: dict[str, Pool] = {

@@ -20,11 +20,12 @@ from temporalio.client import (
 
 from domain import ids
 from domain.inventory import SweepCall
-from workflows.sweeps import CertificateSweep, InventorySweep, LifecycleSweep, StartSweep
+from workflows.sweeps import CertificateSweep, InventorySweep, LifecycleSweep, PaymentSweep, StartSweep
 
 START_SWEEP = "start-sweep"
 CERTIFICATE_SWEEP = "certificate-sweep"
 LIFECYCLE_SWEEP = "lifecycle-sweep"
+PAYMENT_SWEEP = "payment-sweep"
 
 
 async def ensure_schedules(client: Client, providers: Iterable[str], *, inventory_every: timedelta) -> None:
@@ -33,6 +34,8 @@ async def ensure_schedules(client: Client, providers: Iterable[str], *, inventor
     await _ensure(client, START_SWEEP, start, timedelta(minutes=1))
     lives = ScheduleActionStartWorkflow(LifecycleSweep.run, id=LIFECYCLE_SWEEP, task_queue=ids.RUNS_QUEUE)
     await _ensure(client, LIFECYCLE_SWEEP, lives, timedelta(minutes=10))
+    events = ScheduleActionStartWorkflow(PaymentSweep.run, id=PAYMENT_SWEEP, task_queue=ids.RUNS_QUEUE)
+    await _ensure(client, PAYMENT_SWEEP, events, timedelta(minutes=10))
     renewals = ScheduleActionStartWorkflow(CertificateSweep.run, id=CERTIFICATE_SWEEP, task_queue=ids.RUNS_QUEUE)
     await _ensure(client, CERTIFICATE_SWEEP, renewals, timedelta(minutes=1))
     for provider in providers:

@@ -60,6 +60,7 @@ ACTIVITIES: dict[str, Options] = {
     "check_site": Options(EDGE, _s(120)),
     # Banks take their time: a refund may be under way for days before somebody must look.
     "send_refund": Options(EDGE, _s(60), patience=1000, slowest_retry=_s(600)),
+    "fetch_payment_events": Options(EDGE, _s(280), slowest_retry=_s(60)),
     # First tries close together, later ones minutes apart: greylisting takes its time.
     "send_mail": Options(EDGE, _s(120), patience=6, slowest_retry=_s(180)),
     "await_ssh": Options(HOSTS, _s(60)),

@@ -8,6 +8,7 @@ from temporalio import workflow
 
 from activities.inventory import InventoryActivities
 from activities.lifecycle_sweeps import LifecycleActivities
+from activities.payment_events import PaymentEventActivities
 from activities.renewal_sweeps import RenewalSweepActivities
 from activities.sweeps import SweepActivities
 from activities.windows import WindowActivities
@@ -15,6 +16,7 @@ from domain import ids
 from domain.certificates import CertificatesSwept
 from domain.inventory import SweepCall, SweepReport
 from domain.lifecycle import LifecycleReport
+from domain.payments import EventsFetched
 from domain.provisioning import RunPolicy
 from workflows._options import activity_options
 
@@ -61,6 +63,16 @@ class LifecycleSweep:
             start_to_close_timeout=timedelta(minutes=5),
             schedule_to_close_timeout=timedelta(minutes=15),
         )
+
+
+@workflow.defn
+class PaymentSweep:
+    """Asks the payment service for what it has told while nobody here listened."""
+
+    @workflow.run
+    async def run(self) -> EventsFetched:
+        options = activity_options("fetch_payment_events", "", RunPolicy(automatic_minutes=8))
+        return await workflow.execute_activity_method(PaymentEventActivities.fetch_payment_events, **options)
 
 
 @workflow.defn

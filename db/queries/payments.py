@@ -18,7 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.models_jobs import Job
 from db.models_sales import PaymentEvent, Subscription
-from db.queries import jobs, orders
+from db.queries import audit, jobs, orders
+from db.queries.audit import Actor
 from db.queries.orders import Placed, Refused
 from db.queries.payment_family import Family, gather, given, link, news_of, rows_about
 from db.queries.payment_outcomes import Known, judge
@@ -52,6 +53,15 @@ async def take(session: AsyncSession, news: PaymentNews, base_domain: str) -> Ta
     changes = await _follow(session, family, {news.id: reason} if reason else {})
     row = await session.get_one(PaymentEvent, news.id)
     return Taken(True, EventOutcome(row.outcome), placed, changes)
+
+
+async def take_audited(session: AsyncSession, news: PaymentNews, base_domain: str, who: Actor) -> Taken:
+    """`take`, with a line in the audit log for an order that comes of it."""
+    taken = await take(session, news, base_domain)
+    if taken.placed is not None and taken.placed.created:
+        await audit.record(session, who, "order.create", "order", str(taken.placed.order.id),
+                           tenant=taken.placed.tenant.slug, event=news.id)  # fmt: skip
+    return taken
 
 
 async def catch_up(session: AsyncSession, placed: Placed) -> None:

@@ -49,6 +49,7 @@ class FoundSubscription(NamedTuple):
 class WholeOrder:
     found: FoundOrder
     subscription: Subscription
+    zones: list[DnsZone]
     jobs: list[Job]
     refunds: list[Refund]
     events: list[PaymentEvent]
@@ -88,6 +89,7 @@ async def order(
     return WholeOrder(
         found=FoundOrder(*found),
         subscription=subscription,
+        zones=await _of(session, DnsZone, subscription.id),
         jobs=await _jobs(session, subscription.id),
         refunds=await _all(session, select(Refund).where(Refund.order_id == order_id).order_by(Refund.id)),
         events=await payments.of_order(session, order_id),

@@ -6,13 +6,13 @@ import uuid
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, and_, exists, func, not_, select, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.base import new_id
 from db.models_dns import DnsChange
-from db.models_hosting import DnsZone
+from db.models_hosting import DnsRecord, DnsZone
 from domain.dns_records import RecordKey
 from domain.errors import clip
 from domain.zones import ChangeKind, ChangeState, ZoneCall
@@ -69,14 +69,58 @@ def newest_of_sets(zone_ids: Iterable[uuid.UUID]) -> Select[DnsChange]:
 
 
 async def failing(session: AsyncSession, zone_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, int]:
-    """How many sets of each zone are not as they were wished, because their last change was given up."""
+    """How many sets of each zone are not as they were wished: their last change was given up, and the zone has not been
+    published since, which brings every set that is wanted."""
     each = newest_of_sets(zone_ids).subquery()
+    brought = exists().where(
+        DnsChange.zone_id == each.c.zone_id, DnsChange.kind == ChangeKind.ZONE, DnsChange.number > each.c.number,
+        DnsChange.state == ChangeState.PUBLISHED,
+    )  # fmt: skip
+    wanted = exists().where(
+        DnsRecord.zone_id == each.c.zone_id, DnsRecord.name == each.c.name, DnsRecord.type == each.c.type
+    )
     query = (
         select(each.c.zone_id, func.count().label("failed"))
-        .where(each.c.state == ChangeState.FAILED)
+        .where(each.c.state == ChangeState.FAILED, not_(and_(brought, wanted)))
         .group_by(each.c.zone_id)
     )
     return {row.zone_id: row.failed for row in await session.execute(query)}
+
+
+async def superseded(session: AsyncSession, change: DnsChange) -> bool:
+    """Whether the same set, or the zone as a whole, was asked for again since."""
+    query = select(DnsChange.id).where(DnsChange.zone_id == change.zone_id, DnsChange.number > change.number)
+    if change.kind == ChangeKind.SET:
+        query = query.where(DnsChange.name == change.name, DnsChange.type == change.type)
+    else:
+        query = query.where(DnsChange.kind != ChangeKind.SET)
+    return (await session.execute(query.limit(1))).first() is not None
+
+
+async def settle(session: AsyncSession, change: DnsChange, by: str) -> bool:
+    """Somebody has seen to a change that failed. False: it did not fail, or was settled before."""
+    settled = await session.execute(
+        update(DnsChange)
+        .where(DnsChange.id == change.id, DnsChange.state == ChangeState.FAILED, DnsChange.settled_at.is_(None))
+        .values(settled_by=by[:200], settled_at=func.now())
+        .returning(DnsChange.id)
+    )
+    if settled.first() is None:
+        return False
+    await session.refresh(change)
+    return True
+
+
+async def published_whole(session: AsyncSession, zone_id: uuid.UUID) -> DnsChange | None:
+    """The last change that brought everything the zone's rows said."""
+    query = (
+        select(DnsChange)
+        .where(DnsChange.zone_id == zone_id, DnsChange.kind == ChangeKind.ZONE)
+        .where(DnsChange.state == ChangeState.PUBLISHED)
+        .order_by(DnsChange.number.desc())
+        .limit(1)
+    )
+    return (await session.execute(query)).scalar_one_or_none()
 
 
 async def ending(session: AsyncSession, zone_id: uuid.UUID) -> bool:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.base import new_id
+from db.models import Organization
 from db.models_dns import DnsChange
 from db.models_hosting import DnsRecord, DnsZone
 from db.queries import zone_changes
@@ -86,6 +87,13 @@ async def create(session: AsyncSession, name: str, kind: str, organization_id: u
     return zone
 
 
+async def owner_names(session: AsyncSession, zones: Iterable[DnsZone]) -> dict[uuid.UUID, str]:
+    """What the organizations of zones are called, by id."""
+    wanted = {zone.organization_id for zone in zones if zone.organization_id is not None}
+    found = await session.execute(select(Organization.id, Organization.name).where(Organization.id.in_(wanted)))
+    return {row.id: row.name for row in found}
+
+
 # ---- sets
 
 
@@ -146,14 +154,22 @@ async def set_page(
     total = (await session.execute(select(func.count()).select_from(query.subquery()))).scalar_one()
     found = (await session.execute(query.order_by(name, kind).offset(offset).limit(limit))).all()
     changes = await zone_changes.by_ids(session, [row.change_id for row in found if row.change_id is not None])
+    whole = await zone_changes.published_whole(session, zone_id)
     rows = [
         SetRow(
             key=RecordKey(name=row.name, type=row.type), ttl=row.ttl, values=tuple(sorted(row.contents or ())),
-            managed=bool(row.managed), change=changes.get(row.change_id),
+            managed=bool(row.managed), change=_last(changes.get(row.change_id), whole, wanted=row.contents is not None),
         )
         for row in found
     ]  # fmt: skip
     return total, rows
+
+
+def _last(change: DnsChange | None, whole: DnsChange | None, *, wanted: bool) -> DnsChange | None:
+    """A set that failed and is wanted was brought by a later publication of the whole zone."""
+    if change is None or whole is None or not wanted or change.state != ChangeState.FAILED:
+        return change
+    return whole if whole.number > change.number else change
 
 
 def _set_rows(zone_id: uuid.UUID) -> Select[str, str, int, list[str], bool, uuid.UUID]:

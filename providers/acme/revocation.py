@@ -128,7 +128,7 @@ def _read(body: bytes, url: str, issuer: x509.Certificate, now: datetime) -> x50
 
 def _signed(made: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
     try:
-        return made.is_signature_valid(issuer.public_key())  # type: ignore[arg-type] - what cannot sign is refused
+        return made.is_signature_valid(issuer.public_key())  # type: ignore[arg-type] # what cannot sign is refused
     except (InvalidSignature, UnsupportedAlgorithm, TypeError):
         return False
 

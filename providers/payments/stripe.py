@@ -170,10 +170,14 @@ class Stripe:
             event = str(page[0]["id"])
         raise _endless("/v1/events")
 
-    async def events_since(self, created: int, *, types: Sequence[str] = ACTED_ON) -> builtins.list[Event]:
-        """Events of this second (epoch) and later, oldest first."""
+    async def events_since(
+        self, created: int, *, until: int | None = None, types: Sequence[str] = ACTED_ON
+    ) -> builtins.list[Event]:
+        """Events of this second (epoch) and later, up to and with the second `until`, oldest first: all or none."""
         _check_types(types)
         params: Json = {"created[gte]": created, "types[]": [*types]}
+        if until is not None:
+            params["created[lte]"] = until
         newest = [_event(read) async for read in self._newest("/v1/events", params)]
         return newest[::-1]
 

@@ -31,6 +31,8 @@ CHANGED_BY = {
     ("post", "/api/dns/zones"): ADMINISTRATORS | {Role.OPERATOR},
     ("delete", "/api/dns/zones/{zone_id}"): ADMINISTRATORS | {Role.OPERATOR},
     ("post", "/api/dns/zones/{zone_id}/publish"): ADMINISTRATORS | {Role.OPERATOR},
+    ("post", "/api/dns/zones/{zone_id}/changes/{change_id}/retry"): ADMINISTRATORS | {Role.OPERATOR},
+    ("post", "/api/dns/zones/{zone_id}/changes/{change_id}/settle"): ADMINISTRATORS | {Role.OPERATOR},
     ("put", "/api/dns/zones/{zone_id}/records"): ADMINISTRATORS | {Role.OPERATOR, Role.USER},
     ("delete", "/api/dns/zones/{zone_id}/records"): ADMINISTRATORS | {Role.OPERATOR, Role.USER},
 }

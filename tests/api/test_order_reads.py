@@ -122,6 +122,7 @@ async def test_an_order_is_shown_with_all_that_belongs_to_it(world: World, shop:
     shown = await get(world, f"/api/orders/{made.order.id}")
     assert shown["order"]["customer_email"] == made.customer.email
     assert shown["subscription"]["id"] == str(made.subscription.id)
+    assert [one["zone_name"] for one in shown["zones"]] == [f"{made.subscription.id.hex}.nl"]
     assert [job["type"] for job in shown["jobs"]] == [job.type for job in made.jobs]
     assert [(one["amount"], one["status"]) for one in shown["refunds"]] == [(995, "PENDING")]
     assert [one["outcome"] for one in shown["payment_events"]] == ["done"]

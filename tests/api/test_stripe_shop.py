@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import func, select, text
+from temporalio.testing import ActivityEnvironment
 
+from activities._context import Deps
+from activities.payment_events import PaymentEventActivities
 from db.models_jobs import Job
 from db.models_sales import Order, PaymentEvent, Subscription
-from db.queries import orders
+from db.queries import orders, payment_catch_up
+from domain.config import RunConfig
+from providers.payments.stripe import Stripe
 from sandbox.stripe.payments import Purchase
 from sandbox.stripe.records import Endpoint
 from sandbox.stripe.shop import Order as Wanted
@@ -103,3 +110,36 @@ async def test_a_subscription_at_stripe_is_tied_renewed_past_due_and_made_good(
     await settled(stripe)
     assert (await row()).cancel_at_period_end
     assert "case" not in await outcomes(live)
+
+
+async def test_what_was_sold_while_the_front_door_was_down_is_one_order_each(live: World, stripe: StripeServer) -> None:
+    shop, journal = await open_shop(live.db), stripe.account.journal
+    reachable = journal.endpoint()
+    assert reachable is not None
+    async with live.db.begin() as session:
+        await payment_catch_up.reached(session, payment_catch_up.STRIPE, datetime.now(UTC), 0)
+
+    async def sell(number: int) -> str:
+        metadata = {"tenantSlug": shop.tenant.slug, "priceId": str(shop.price.id), "customerEmail": an_email()}
+        return stripe.account.payments.buy(Purchase(amount=995, email=f"{number}@shop.example", metadata=metadata)).id
+
+    before = [await sell(number) for number in range(2)]
+    await settled(stripe)
+    journal.set_endpoint(reachable.model_copy(update={"enabled": False}))  # given up after three days
+    missed = [await sell(number) for number in range(2, 5)]
+    journal.set_endpoint(reachable)
+    after = [await sell(number) for number in range(5, 7)]
+    nothing: Any = None
+    client = Stripe(api_key=SecretStr("sk_test_sandbox"), base_url=stripe.url)
+    held = Deps(RunConfig(), live.db, live.app.state.services.keys, nothing, nothing, nothing, nothing, nothing, client)
+    sweep = ActivityEnvironment().run(PaymentEventActivities(held).fetch_payment_events)
+    await asyncio.gather(sweep, settled(stripe))
+    await client.close()
+    async with live.db.begin() as session:
+        query = select(Order.stripe_payment_intent_id).where(Order.tenant_id == shop.tenant.id)
+        assert sorted((await session.execute(query)).scalars()) == sorted(before + missed + after)
+    assert "case" not in await outcomes(live)
+    numbers = (await live.client.get("/metrics")).text
+    assert 'slipway_payment_events_behind_seconds{service="stripe"}' in numbers
+    fetched = numbers.partition('slipway_payment_events_fetched{service="stripe"} ')[2].partition("\n")[0]
+    assert float(fetched) >= 6

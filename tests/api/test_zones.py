@@ -48,6 +48,7 @@ class TestCreate:
         assert answer.status_code == 201
         zone, change = body["zone"], body["change"]
         assert (zone["name"], zone["kind"], zone["organization_id"]) == (name, "Native", str(owner))
+        assert zone["organization_name"] == f"Firm {owner}"
         assert (change["kind"], change["state"], change["message"]) == ("zone", "published", "seen")
         assert answer.headers["location"] == f"{WHERE}/{zone['id']}/changes/{change['id']}"
         assert (await world.client.get(answer.headers["location"])).json()["change"] == change

@@ -54,7 +54,7 @@ from workflows.planning import Planning
 from workflows.provisioning import Provisioning
 from workflows.renewals import RenewCertificate
 from workflows.server_actions import LookAtServer, ServerActions
-from workflows.sweeps import CertificateSweep, InventorySweep, StartSweep
+from workflows.sweeps import CertificateSweep, InventorySweep, PaymentSweep, StartSweep
 from workflows.termination import Termination
 from workflows.zones import ChangeZone, LookAtZone
 
@@ -443,6 +443,11 @@ async def certificates_swept(world: World, client: Client) -> WorkflowHandle[Any
     return await ended(await client.start_workflow(CertificateSweep.run, id="sweep/certificates", task_queue="runs"))
 
 
+async def payments_swept(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    world.fail("fetch_payment_events", "Transient", times=1, final=False)
+    return await ended(await client.start_workflow(PaymentSweep.run, id="sweep/payments", task_queue="runs"))
+
+
 STORIES: dict[str, Story] = {
     story.__name__: story
     for story in (
@@ -457,7 +462,7 @@ STORIES: dict[str, Story] = {
         looked_at, mail_sent, mail_given_up,
         house_server_set_up, name_server_set_up, house_server_parked, house_server_given_up,
         certificate_renewed, certificate_rehearsed, certificate_limited, certificate_put_back, certificate_not_due,
-        certificates_swept,
+        certificates_swept, payments_swept,
         zone_changed, zone_change_failed, zone_looked_at,
     )
 }  # fmt: skip

@@ -11,9 +11,13 @@ from db.base import new_id
 from db.models_jobs import Job
 from db.models_sales import PaymentEvent
 from db.queries import orders
+from domain.zones import ChangeState
+from tests.api.test_attention_zones import asked
 from tests.api.test_instances import parked
+from tests.api.zones import a_zone, changes_of
 from tests.portal.harbour import Harbour, Visitor
 from tests.portal.test_office_pages import picture
+from tests.portal.test_zone_pages import carried_out
 from tests.sales import open_shop
 
 pytestmark = pytest.mark.browser
@@ -57,3 +61,23 @@ async def test_a_case_of_payment_is_settled_with_a_note(harbour: Harbour, operat
     await expect(item).to_have_count(0)
     [entry] = [one for one in await harbour.world.audit("payment_case.settle") if one.target_id == ref]
     assert entry.details["note"] == "Paid back by hand."
+
+
+async def test_a_zones_change_that_failed_is_tried_again_or_settled(harbour: Harbour, operator: Visitor) -> None:
+    mended, given_up = [await a_zone(harbour.world) for _ in range(2)]
+    for zone in (mended, given_up):
+        await asked(harbour.world, zone)
+    await operator.page.reload()
+    lines = operator.at("attention").locator("li")
+    await expect(lines.filter(has_text=mended.zone_name)).to_contain_text("Name servers are not as wished")
+    await picture(operator, "attention-zones")
+    carried_out(harbour)
+    await operator.at(f"retry-{mended.zone_name}").click()
+    await expect(lines.filter(has_text=mended.zone_name)).to_have_count(0)
+    assert [one.state for one in await changes_of(harbour.world, mended.id)] == [
+        ChangeState.FAILED, ChangeState.PUBLISHED]  # fmt: skip
+    await operator.at(f"settle-{given_up.zone_name}").click()
+    await operator.at("settle-note").fill("Not wanted any more.")
+    await operator.at("settle-confirm").click()
+    await expect(lines.filter(has_text=given_up.zone_name)).to_have_count(0)
+    assert [one.settled_by for one in await changes_of(harbour.world, given_up.id)] == [harbour.world.username]

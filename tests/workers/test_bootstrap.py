@@ -11,7 +11,14 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from workers.bootstrap import ensure_search_attributes
-from workers.schedules import CERTIFICATE_SWEEP, LIFECYCLE_SWEEP, START_SWEEP, ensure_schedules, inventory_schedule
+from workers.schedules import (
+    CERTIFICATE_SWEEP,
+    LIFECYCLE_SWEEP,
+    PAYMENT_SWEEP,
+    START_SWEEP,
+    ensure_schedules,
+    inventory_schedule,
+)
 
 
 @pytest.fixture
@@ -19,7 +26,7 @@ async def client(temporal_env: WorkflowEnvironment) -> AsyncIterator[Client]:
     """Schedules that stay would start their sweeps in the tests that come later."""
     yield temporal_env.client
     # By name, and a list that forgets one fails: the server's own list of schedules lags behind what was made.
-    for name in (START_SWEEP, LIFECYCLE_SWEEP, CERTIFICATE_SWEEP, inventory_schedule("transip")):
+    for name in (START_SWEEP, LIFECYCLE_SWEEP, PAYMENT_SWEEP, CERTIFICATE_SWEEP, inventory_schedule("transip")):
         await temporal_env.client.get_schedule_handle(name).delete()
     await asyncio.sleep(1)
     assert [there.id async for there in await temporal_env.client.list_schedules()] == []

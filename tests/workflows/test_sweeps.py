@@ -13,8 +13,9 @@ from temporalio.worker import Worker
 from db.models import Deployment
 from domain import ids
 from domain.inventory import SweepCall, SweepOutcome, SweepReport
+from domain.payments import EventsFetched
 from tests.workflows.world import World
-from workflows.sweeps import InventorySweep, StartSweep
+from workflows.sweeps import InventorySweep, PaymentSweep, StartSweep
 
 
 async def test_a_committed_order_is_started_once_however_often_the_sweep_runs(world: World, client: Client) -> None:
@@ -59,3 +60,10 @@ async def test_an_inventory_sweep_runs_on_the_clouds_queue_and_makes_its_own_id(
     assert len(calls) == 2
     assert calls[0] == calls[1], "a repeated try is the same sweep"
     assert uuid.UUID(report.sweep_id) == uuid.UUID(calls[0].sweep_id)
+
+
+async def test_missed_messages_are_asked_for_until_the_payment_service_answers(world: World, client: Client) -> None:
+    world.fail("fetch_payment_events", "Transient", times=2, final=False)
+    done = await client.execute_workflow(PaymentSweep.run, id="payments-test", task_queue=ids.RUNS_QUEUE)
+    assert done == EventsFetched(listed=2, fetched=1, complete=True)
+    assert world.count["fetch_payment_events"] == 3

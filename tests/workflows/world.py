@@ -40,6 +40,7 @@ from domain.house_servers import HouseCall, SetUpServerOrder
 from domain.inventory import SweepCall, SweepOutcome, SweepReport
 from domain.mails import PASSWORD_RESET, MailCall
 from domain.offers import OffersCall
+from domain.payments import EventsFetched
 from domain.provisioning import (
     Absence,
     CertificateIssued,
@@ -186,6 +187,11 @@ class World:
         return SweepReport(sweep_id=call.sweep_id, outcome=SweepOutcome.COMPLETE, listed=0)
 
     @activity.defn
+    async def fetch_payment_events(self) -> EventsFetched:
+        await self._act("fetch_payment_events")
+        return EventsFetched(listed=2, fetched=1, complete=True)
+
+    @activity.defn
     async def send_action(self, call: ActionCall) -> None:
         await self._act("send_action")
 
@@ -291,7 +297,8 @@ class World:
                 house.activate_house_server, house.stand_down_house_server, sweeps.start_unstarted,
                 *certificates.rows(self.deps), *self.more_rows()]  # fmt: skip
         remote = [self.quote_server, self.create_server, self.await_server, self.set_up_server, self.destroy_server,
-                  self.sweep_inventory, self.send_action, self.await_action, self.look_at_server, self.read_offers,
+                  self.sweep_inventory, self.fetch_payment_events, self.send_action, self.await_action,
+                  self.look_at_server, self.read_offers,
                   self.validate_account, self.prove_server_absent,
                   self.prove_name_absent,
                   self.prove_host_silent, self.make_csr, self.issue_certificate, self.send_mail,

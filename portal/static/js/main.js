@@ -31,6 +31,8 @@ import { subscriptionView } from "./views/subscription.js";
 import { subscriptionsView } from "./views/subscriptions.js";
 import { tenantsView } from "./views/tenants.js";
 import { usersView } from "./views/users.js";
+import { zoneView } from "./views/zone.js";
+import { zonesView } from "./views/zones.js";
 
 let expired = false;
 let first = true;
@@ -47,6 +49,8 @@ route("/orders", ordersView);
 route("/orders/:id", orderView);
 route("/subscriptions", subscriptionsView);
 route("/subscriptions/:id", subscriptionView);
+route("/zones", zonesView);
+route("/zones/:id", zoneView);
 route("/jobs", jobsView);
 route("/jobs/:id", jobView);
 route("/house-servers", houseServersView);

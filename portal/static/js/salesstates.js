@@ -33,7 +33,7 @@ export const HOUSE_SERVER = {
   DRAINING: entry("Takes nothing new", "warn", "hand"),
   REMOVED: entry("Removed", "idle", "stop"),
 };
-const SERVICE = {
+export const SERVICE = {
   PENDING: entry("Being made", "run", "clock"),
   RESERVED: entry("Reserved", "run", "clock"),
   ACTIVE: entry("Active", "ok", "check"),

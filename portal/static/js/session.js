@@ -18,6 +18,7 @@ export const user = () => state.user;
 export const mayOperate = () => ["ADMINISTRATOR", "OPERATOR"].includes(state.user?.role);
 export const mayAdminister = () => state.user?.role === "ADMINISTRATOR";
 export const mayOrderServers = () => mayOperate() || state.user?.role === "USER";
+export const mayChangeRecords = mayOrderServers;
 export const mayReadAudit = () => ["ADMINISTRATOR", "SUPPORT"].includes(state.user?.role);
 export const mayReadProducts = () => ["ADMINISTRATOR", "BILLING"].includes(state.user?.role);
 export const maySettle = () => ["ADMINISTRATOR", "OPERATOR", "BILLING"].includes(state.user?.role);

@@ -17,6 +17,7 @@ function groups() {
     fleet: ["/", "anchor", "Fleet", true, "/instances"],
     orders: ["/orders", "cart", "Orders", true],
     subscriptions: ["/subscriptions", "retry", "Subscriptions", true],
+    zones: ["/zones", "globe", "Zones", true],
     jobs: ["/jobs", "gear", "Jobs", maySeeStaffPages()],
     products: ["/products", "tag", "Products", mayReadProducts()],
     tenants: ["/tenants", "flag", "Tenants", mayAdminister()],
@@ -31,8 +32,8 @@ function groups() {
   };
   const group = (name, symbol, label, ...members) => ({ name, symbol, label, places: members.map((one) => [one, ...places[one]]).filter(([, , , , may]) => may) });
   const sales = maySeeStaffPages()
-    ? [group("sales", "cart", "Sales", "orders", "subscriptions", "jobs", "products", "tenants")]
-    : [group("", "", "", "subscriptions"), group("", "", "", "orders")];
+    ? [group("sales", "cart", "Sales", "orders", "subscriptions", "zones", "jobs", "products", "tenants")]
+    : [group("", "", "", "subscriptions"), group("", "", "", "orders"), group("", "", "", "zones")];
   return [group("", "", "", "fleet"), ...sales, group("servers", "server", "Servers", "servers", "house", "inventory", "providers"), group("office", "user", "Office", "users", "keys", "audit"), group("", "", "", "new")]
     .filter((one) => one.places.length);
 }

@@ -7,7 +7,9 @@ import { brief, dateTime, now, since, spaced, words } from "../format.js";
 import { icon } from "../icons.js";
 import { sales } from "../salesapi.js";
 import { mayOperate, maySettle } from "../session.js";
-import { settleCase } from "./cases.js";
+import { zones } from "../zonesapi.js";
+import { settleCase, settleZoneChange } from "./cases.js";
+import { toldOf } from "./zoneform.js";
 
 const KINDS = {
   waits_for_operator: "Waits for a decision",
@@ -17,6 +19,8 @@ const KINDS = {
   refund_failed: "Money is owed",
   mail_given_up: "Not sent",
   certificate: "A certificate is in danger",
+  zone_change_failed: "Name servers are not as wished",
+  zone_change_late: "Name servers: it takes too long",
 };
 
 const kindOf = (one) => (one.kind === "payment_case" ? (one.order_id ? "A payment needs somebody" : "Money without an order") : KINDS[one.kind] ?? words(one.kind));
@@ -56,6 +60,7 @@ function action(one, over) {
   const place = placeOf(one);
   const look = place && button(one.step ? "Decide" : "Look", { href: place, kind: "small", testid: `look-${one.slug}` });
   if (one.kind === "payment_case" && maySettle()) return h("div", { class: "actions" }, settleButton(one, over), look);
+  if (one.change_id && mayOperate()) return h("div", { class: "actions" }, publishAgain(one, over), one.kind === "zone_change_failed" && settleChangeButton(one, over), look);
   if (one.deployment_id && one.step) return button("Decide", { href: `#/instances/${one.deployment_id}`, kind: "small", testid: `decide-${one.slug}` });
   if (one.job_id && one.step && mayOperate()) return h("div", { class: "actions" }, tryAgain(one), look);
   if (look) return look;
@@ -70,9 +75,27 @@ function settleButton(one, over) {
   } } });
 }
 
+function settleChangeButton(one, over) {
+  return button("Settle", { kind: "small", testid: `settle-${one.slug}`, on: { click: async () => {
+    if (await settleZoneChange(one)) over();
+  } } });
+}
+
+function publishAgain(one, over) {
+  const again = button("Try again", { kind: "small", symbol: "retry", testid: `retry-${one.slug}`, title: "Ask for it once more, as the zone's rows say by now", on: { click: async () => {
+    try {
+      const { change } = await busy(again, () => zones.retryChange(one.zone_id, one.change_id));
+      toldOf(change, `${one.label} is as it was wished.`, `${one.label} is tried again.`);
+      if (one.kind === "zone_change_failed" || change.state === "published") over();
+    } catch (error) { failed(error); }
+  } } });
+  return again;
+}
+
 // Where it can be seen: an order with all of its parts, or the one job.
 function placeOf(one) {
   if (one.deployment_id) return null;
+  if (one.zone_id) return `#/zones/${one.zone_id}`;
   if (one.order_id && (!one.job_type || DELIVERY.test(one.job_type))) return `#/orders/${one.order_id}`;
   return one.job_id ? `#/jobs/${one.job_id}` : one.subscription_id && `#/subscriptions/${one.subscription_id}`;
 }

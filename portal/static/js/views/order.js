@@ -42,15 +42,16 @@ class OrderPage {
     this.element = h("div", { class: "stack run" }, this.head.element, this.run.element, this.money);
   }
 
-  async update({ order, subscription, jobs, refunds, payment_events: events }) {
+  async update({ order, subscription, zones, jobs, refunds, payment_events: events }) {
     const { job, parts } = deliveryOf(jobs);
     const waits = [job, ...parts].filter((one) => one?.parked.length);
     const state = waits.length && !job.ended_at ? ATTENTION[waits.some((one) => one.attention === "escalated") ? "escalated" : "awaiting_operator"] : orderState(order.status);
-    this.head.update(orderName(order), state, job?.status_message ?? "", [order, subscription, job?.phase, job?.attention, job?.ended_at, refunds], () => ({
+    this.head.update(orderName(order), state, job?.status_message ?? "", [order, subscription, zones, job?.phase, job?.attention, job?.ended_at, refunds], () => ({
       under: h("span", { class: "muted" }, [order.domain ? order.customer_email : "A name of the platform", order.stripe_payment_intent_id].filter(Boolean).join(" · ")),
       facts: [
         ["Total", price(order.total_amount, order.currency)], ["Ordered", dateTime(order.created_at)], ["Tenant", order.tenant], ["Told by", words(order.source)],
         ["Subscription", h("a", { href: `#/subscriptions/${subscription.id}`, testid: "to-subscription" }, subscriptionState(subscription.status).label)],
+        ["Zone", zones.length > 0 && h("a", { class: "break", href: `#/zones/${zones[0].id}`, testid: "to-zone" }, zones[0].zone_name)],
         ["Refund", refunds.length > 0 && refundState(refunds.at(-1).status).label],
       ],
       actions: [

@@ -88,7 +88,7 @@ const site = ({ hosting_accounts: accounts }, again) => list("Site", "sites", ac
   siteAccess(one, again)]);
 
 const names = ({ domains, zones }) => list("Names", "names", [...domains, ...zones], "No names yet", (one) =>
-  line(one.name ?? one.zone_name, serviceState(one.status), one.name ? (one.expires_at ? `Domain, until ${dateTime(one.expires_at)}` : "Domain") : `Zone, ${one.kind}${one.serial ? `, serial ${one.serial}` : ""}`));
+  line(one.name ?? h("a", { href: `#/zones/${one.id}`, testid: `zone-${one.zone_name}` }, one.zone_name), serviceState(one.status), one.name ? (one.expires_at ? `Domain, until ${dateTime(one.expires_at)}` : "Domain") : `Zone, ${one.kind}${one.serial ? `, serial ${one.serial}` : ""}`));
 
 const mailboxes = ({ mailboxes: boxes }, again) => list("Mailboxes", "mailboxes", boxes, "No mailbox", (one) => [
   ...line(one.email, serviceState(one.status), size(one.quota_mb), one.server_id ? serverOf(one) && [", on ", serverOf(one)] : ", kept as a record only"),
