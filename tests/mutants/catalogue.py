@@ -208,6 +208,14 @@ MUTANTS = (
          "messages.NewRegistration(terms_of_service_agreed=True)"),
     ),
     _mutant(
+        "a wildcard is proven on its host", "tests/domain/test_challenges.py",
+        ("domain/challenges.py", "    if wildcards:\n        return Challenge.DNS_01\n", ""),
+    ),
+    _mutant(
+        "a proof stays on its host", "tests/activities/test_proofs.py",
+        ("activities/_proofs.py", "            await place.withdraw_challenge(token)", "            pass"),
+    ),
+    _mutant(
         "what is not seen from here stops a proof", "tests/providers/acme/test_wellknown.py",
         ("providers/acme/wellknown.py", "with contextlib.suppress(TimeoutError):", "with contextlib.nullcontext():"),
     ),
