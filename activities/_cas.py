@@ -6,9 +6,11 @@ import hashlib
 
 from activities._context import Deps
 from db import secrets
+from db.models_certificates import Certificate
 from domain.renewal import Action, RenewalRules
 from providers.acme.authorities import Role
 from providers.acme.client import AcmeClient
+from providers.acme.revocation import list_urls
 from providers.errors import InvalidInput
 
 ROLES = {Action.SECOND_CA: Role.SECOND, Action.REHEARSE: Role.STAGING}
@@ -38,6 +40,11 @@ def issuer_of(deps: Deps, directory_url: str) -> AcmeClient | None:
     if deps.acme.directory_url == directory_url:
         return deps.acme
     return deps.authorities.of_directory(directory_url) if deps.authorities is not None else None
+
+
+def can_be_asked(deps: Deps, row: Certificate) -> bool:
+    """Whether anybody can tell more of a certificate than its own dates: its CA, or that CA's list."""
+    return issuer_of(deps, row.directory_url) is not None or bool(list_urls(row.chain_pem))
 
 
 async def account_key(deps: Deps, ca: AcmeClient) -> str:

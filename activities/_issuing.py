@@ -1,12 +1,10 @@
-"""One issuance at a CA, for a deployment or a subscription: by DNS-01, for a key that stays on its server (X18)."""
+"""One issuance at a CA, for a deployment or a subscription, for a key that stays on its server (X18)."""
 
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
@@ -15,10 +13,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from activities._cas import ca_for, rules_of
 from activities._context import Deps
 from activities._orders_at_ca import Order, OrderAtCa
+from activities._proofs import challenge_for
+from activities._renewing import Holder
 from db.base import new_id
 from db.models_certificates import Certificate
 from db.queries import certificates
 from domain.ca_limits import Renewal
+from domain.certificates import HolderKind
 from domain.provisioning import CertificateIssued
 from domain.renewal import Action
 from providers.acme import csr as csrs
@@ -29,14 +30,7 @@ from providers.hosts.packages import Say
 
 STORE_TRIES = 10
 STORE_PAUSE_SECONDS = 3.0
-_COLUMNS = {"deployment": Certificate.deployment_id, "subscription": Certificate.subscription_id}
-
-
-class Holder(NamedTuple):
-    """Whose certificate it is; `kind` is deployment or subscription. The id marks the challenge records."""
-
-    kind: str
-    id: uuid.UUID
+_COLUMNS = {HolderKind.DEPLOYMENT: Certificate.deployment_id, HolderKind.SUBSCRIPTION: Certificate.subscription_id}
 
 
 class Issuing:
@@ -44,9 +38,12 @@ class Issuing:
         self._deps = deps
 
     async def issue(
-        self, say: Say, holder: Holder, names: Sequence[str], csr_pem: str, profile: str
+        self, say: Say, holder: Holder, names: Sequence[str], csr_pem: str, profile: str, asked: str
     ) -> CertificateIssued:
-        """The stored certificate for this key and these names, or a new one. The activity around it beats."""
+        """The stored certificate for this key and these names, or a new one. The activity around it beats.
+
+        `asked`: the challenge that an operator has chosen, or empty.
+        """
         request = csrs.facts(csr_pem)
         csrs.require_exactly(request, sorted(names))
         stored = await self._stored(holder, request)
@@ -54,15 +51,16 @@ class Issuing:
             await say(f"certificate {stored.serial} for this key is already present")
             return _shown(stored)
         ca, usual = ca_for(self._deps, Action.RENEW)
-        await say(f"asking {ca.directory_url} for a certificate for {', '.join(names)}")
-        order = Order(ca, holder.id, names, csr_pem, profile or usual)
+        challenge = await challenge_for(self._deps, names, asked=asked)
+        await say(f"asking {ca.directory_url} for a certificate for {', '.join(names)}, to be proven by {challenge}")
+        order = Order(ca, holder, names, csr_pem, profile or usual, challenge)
         issued = await OrderAtCa(self._deps, order).obtain()
-        made = await self._store(holder, issued, ca.directory_url)
+        made = await self._store(order, issued)
         await say(f"certificate {issued.serial} issued by {issued.issuer}, valid until {issued.not_after:%F}")
         return _shown(made)
 
     async def renew(
-        self, say: Say, old: Certificate, names: Sequence[str], csr_pem: str, action: Action
+        self, say: Say, old: Certificate, names: Sequence[str], csr_pem: str, action: Action, asked: str
     ) -> Certificate:
         """A successor for the key of the CSR, which names its predecessor where the same CA issued it. One that was
         issued before and is not served yet is taken first. Raises what `OrderAtCa.obtain` does."""
@@ -73,32 +71,33 @@ class Issuing:
         if found is not None and _fits(found, request):
             await say(f"certificate {found.serial} was issued before and is used")
             return found
-        order = self._renewal(old, names, csr_pem, action)
+        order = await self._renewal(old, names, csr_pem, action, asked)
         issued = await OrderAtCa(self._deps, order).obtain()
-        made = await self._store(Holder(*certificates.holder_of(old)), issued, order.ca.directory_url, renews=old)
+        made = await self._store(order, issued, renews=old)
         await say(f"certificate {issued.serial} issued by {issued.issuer} in place of {old.serial}")
         return made
 
-    async def rehearse(self, say: Say, old: Certificate, names: Sequence[str], csr_pem: str) -> None:
+    async def rehearse(self, say: Say, old: Certificate, names: Sequence[str], csr_pem: str, asked: str) -> None:
         """The same at the staging CA. What it issues is trusted by nobody and is not kept."""
         csrs.require_exactly(csrs.facts(csr_pem), names)
-        order = self._renewal(old, names, csr_pem, Action.REHEARSE)
+        order = await self._renewal(old, names, csr_pem, Action.REHEARSE, asked)
         issued = await OrderAtCa(self._deps, order).obtain()
         async with self._deps.db.begin() as session:
-            await certificates.forget_order(session, order.holder_id, order.ca.directory_url)
+            await certificates.forget_order(session, order.holder.id, order.ca.directory_url)
         await say(f"{order.ca.directory_url} would have issued a certificate for {', '.join(issued.names)}")
 
-    def _renewal(self, old: Certificate, names: Sequence[str], csr_pem: str, action: Action) -> Order:
+    async def _renewal(self, old: Certificate, names: Sequence[str], csr_pem: str, action: Action, asked: str) -> Order:
         ca, profile = ca_for(self._deps, action)
-        holder_id = certificates.holder_of(old)[1]
+        holder = Holder(*certificates.holder_of(old))
+        challenge = await challenge_for(self._deps, names, asked=asked, before=old.challenge, look=old.failures > 0)
         if ca.directory_url != old.directory_url:
-            return Order(ca, holder_id, names, csr_pem, profile)
+            return Order(ca, holder, names, csr_pem, profile, challenge)
         named = old.certificate_id or certificate_id(leaf_of(old.chain_pem)) or ""
         inside = old.window_start is None or datetime.now(UTC) >= old.window_start
         same = Renewal.SAME_SET if sorted(names) == sorted(old.names) else Renewal.NEW
         shared = set(names) & set(old.names)
         kind = Renewal.ARI if named and inside and shared else same
-        return Order(ca, holder_id, names, csr_pem, profile, named if shared else "", kind)
+        return Order(ca, holder, names, csr_pem, profile, challenge, named if shared else "", kind)
 
     async def _stored(self, holder: Holder, request: csrs.CsrFacts) -> Certificate | None:
         """A certificate for this key and these names with a third of its life left: less is a renewal's business."""
@@ -122,18 +121,18 @@ class Issuing:
                     return row
         return None
 
-    async def _store(
-        self, holder: Holder, issued: Issued, directory_url: str, *, renews: Certificate | None = None
-    ) -> Certificate:
+    async def _store(self, order: Order, issued: Issued, *, renews: Certificate | None = None) -> Certificate:
         """Keep what was issued. A database that is away for a moment must not cost another order at the CA.
 
         A renewal's successor has no plan of its own until it is served.
         """
+        holder, directory_url = order.holder, order.ca.directory_url
         values = {
             "id": new_id(),
             _COLUMNS[holder.kind].key: holder.id,
             "renews_id": renews.id if renews is not None else None,
             "directory_url": directory_url,
+            "challenge": order.challenge.value,
             **issued.model_dump(),
         }
         query = select(Certificate).where(Certificate.serial == issued.serial, Certificate.issuer == issued.issuer)

@@ -7,7 +7,6 @@ anything else         the order is forgotten and what it holds is given back; wh
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,16 +15,17 @@ from temporalio import activity
 
 from activities._cas import account_key
 from activities._context import Deps
-from activities.names import name_servers
+from activities._proofs import solvers_for
+from activities._renewing import Holder
 from db.queries import ca_ledger, certificates
 from domain.ca_catalogue import ACCOUNT, limits_of
 from domain.ca_limits import CaLimit, Charge, Renewal, Wanted, charges_of, name_key, set_key, spent_by_order
+from domain.challenges import Challenge
+from domain.registered import registered_domain
 from providers.acme import csr as csrs
 from providers.acme.chains import Issued
 from providers.acme.client import AcmeClient
 from providers.acme.problems import PROVIDER
-from providers.dns.challenges import ChallengeSolver
-from providers.dns.registered import registered_domain
 from providers.errors import IssuanceLimited, NotValidated, ProofUnseen, ProviderError, Transient
 
 DEADLINE_SECONDS = 240.0  # of one issuance; leaves the attempt time to clean up
@@ -36,10 +36,11 @@ class Order:
     """What is asked of a CA, and for whom. `kind`: what it is to the CA's limits."""
 
     ca: AcmeClient
-    holder_id: uuid.UUID
+    holder: Holder
     names: Sequence[str]
     csr_pem: str
     profile: str
+    challenge: Challenge
     replaces: str = ""
     kind: Renewal = Renewal.NEW
 
@@ -63,9 +64,7 @@ class OrderAtCa:
         async def placed(url: str) -> None:
             await self._remember(url, csr_pem, wanted, again=bool(resume))
 
-        solver = ChallengeSolver(
-            deps.dns, await name_servers(deps, order.names[0]), owner=str(order.holder_id), ttl=deps.config.dns_ttl
-        )
+        solver = await solvers_for(deps, order.challenge, order.holder, order.names)
         try:
             return await order.ca.issue(
                 await account_key(deps, order.ca), csr_pem, profile=order.profile, solver=solver,
@@ -80,7 +79,7 @@ class OrderAtCa:
         """(CSR, URL) of the order that is open for the same key and names; else ours, and nothing to go on with."""
         order, request = self._order, csrs.facts(self._order.csr_pem)
         async with self._deps.db.begin() as session:
-            found = await certificates.open_order(session, order.holder_id, self._directory)
+            found = await certificates.open_order(session, order.holder.id, self._directory)
             if found is not None and csrs.facts(found.csr_pem) == request:
                 return found.csr_pem, found.url
         return order.csr_pem, ""
@@ -98,7 +97,7 @@ class OrderAtCa:
     async def _remember(self, url: str, csr_pem: str, wanted: Wanted, *, again: bool) -> None:
         """`again`: the open order led nowhere and a second one was placed, which its account's limit counts."""
         async with self._deps.db.begin() as session:
-            await certificates.remember_order(session, self._order.holder_id, self._directory, url, csr_pem)
+            await certificates.remember_order(session, self._order.holder.id, self._directory, url, csr_pem)
             if again:
                 await ca_ledger.take(
                     session, self._directory, spent_by_order(wanted), datetime.now(UTC), self._limits
@@ -106,7 +105,7 @@ class OrderAtCa:
 
     async def _settle(self, wanted: Wanted, error: ProviderError) -> None:
         now, directory = datetime.now(UTC), self._directory
-        holder = self._order.holder_id
+        holder = self._order.holder.id
         async with self._deps.db.begin() as session:
             unseen = isinstance(error, NotValidated | ProofUnseen)
             if unseen:

@@ -1,10 +1,12 @@
-"""Where a renewed certificate goes: the server of a deployment, or the web server of a subscription's site."""
+"""Where a certificate goes: the server of a deployment, or the web server of a subscription's site."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+import uuid
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from temporalio import activity
 
@@ -17,12 +19,23 @@ from db.queries import delivery
 from db.queries.runs import load
 from domain.certificates import HolderKind, Renewal
 from domain.provisioning import RunInputs, StepCall
-from providers.hosting import certificates
+from providers.hosting import account, certificates
 from providers.hosting.account import Account
-from providers.hosts import tls
+from providers.hosts import blueprints, challenges, tls
 from providers.hosts.application import Application
 from providers.hosts.setup import deploy_target
 from providers.hosts.ssh import Host, connect
+
+
+class Holder(NamedTuple):
+    """Whose certificate it is. The id marks the challenge records."""
+
+    kind: HolderKind
+    id: uuid.UUID
+
+
+def holder_of(renewal: Renewal) -> Holder:
+    return Holder(renewal.holder_kind, uuid.UUID(renewal.holder_id))
 
 
 @dataclass(frozen=True)
@@ -32,16 +45,28 @@ class Place:
     host: Host
     site: Application | Account
 
-    async def make_csr(self, *, fresh_key: bool) -> str:
+    async def make_csr(self, names: Sequence[str], *, fresh_key: bool) -> str:
         if isinstance(self.site, Application):
-            return await tls.make_csr(self.host, self.site, say, fresh_key=fresh_key)
-        return await certificates.make_csr(self.host, self.site, say, fresh_key=fresh_key)
+            return await tls.make_csr(self.host, self.site, say, names=names, fresh_key=fresh_key)
+        return await certificates.make_csr(self.host, self.site, say, names=names, fresh_key=fresh_key)
 
     async def install(self, chain_pem: str) -> None:
         if isinstance(self.site, Application):
             await tls.renew_chain(self.host, self.site, chain_pem, say)
         else:
             await certificates.install_certificate(self.host, self.site, chain_pem, say)
+
+    async def publish_challenge(self, token: str, content: str) -> None:
+        if isinstance(self.site, Application):
+            await tls.serve_challenges(self.host, self.site)
+        await challenges.publish(self.host, self._challenges, token, content)
+
+    async def withdraw_challenge(self, token: str) -> None:
+        await challenges.withdraw(self.host, self._challenges, token)
+
+    @property
+    def _challenges(self) -> str:
+        return blueprints.CHALLENGES if isinstance(self.site, Application) else account.CHALLENGES
 
 
 async def say(message: str) -> None:
@@ -51,24 +76,31 @@ async def say(message: str) -> None:
 @contextlib.asynccontextmanager
 async def visit(deps: Deps, renewal: Renewal) -> AsyncIterator[Place]:
     """At the holder's server while the block lasts; heartbeats are sent."""
+    async with beating(), enter(deps, holder_of(renewal)) as place:
+        yield place
+
+
+@contextlib.asynccontextmanager
+async def enter(deps: Deps, holder: Holder) -> AsyncIterator[Place]:
     site: Application | Account
-    if renewal.holder_kind is HolderKind.DEPLOYMENT:
+    ref = str(holder.id)
+    if holder.kind is HolderKind.DEPLOYMENT:
         async with deps.db.begin() as session:
-            facts = await load(session, renewal.holder_id)
-        call = StepCall(deployment_id=renewal.holder_id, inputs=RunInputs.model_validate(facts.deployment.inputs))
+            facts = await load(session, ref)
+        call = StepCall(deployment_id=ref, inputs=RunInputs.model_validate(facts.deployment.inputs))
         work = await open_work(deps, call)
         target, site = deploy_target(work.root), work.app
     else:
         async with deps.db.begin() as session:
-            held = await delivery.load(session, renewal.holder_id)
+            held = await delivery.load(session, ref)
         target, site = await house_target(deps, held.site[1]), account_of(held)
-    async with beating(), connect(target) as host:
+    async with connect(target) as host:
         yield Place(host, site)
 
 
-async def address_of(deps: Deps, renewal: Renewal) -> str:
+async def address_of(deps: Deps, holder: Holder) -> str:
     """Where the names are served, as the world reaches it."""
     async with deps.db.begin() as session:
-        if renewal.holder_kind is HolderKind.DEPLOYMENT:
-            return (await load(session, renewal.holder_id)).address
-        return (await delivery.load(session, renewal.holder_id)).site[1].ip_address
+        if holder.kind is HolderKind.DEPLOYMENT:
+            return (await load(session, holder.id)).address
+        return (await delivery.load(session, holder.id)).site[1].ip_address

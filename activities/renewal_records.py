@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
 
-from activities._cas import issuer_of, rules_of
+from activities._cas import can_be_asked, rules_of
 from activities._context import Deps
 from activities._errors import mapped
 from db.models_certificates import Certificate
 from db.queries import certificates, delivery
 from db.queries.runs import load
 from domain.certificates import HolderKind, Renewal, RenewalCall, RenewalEnd
+from domain.challenges import is_wildcard, with_wildcard
 from domain.renewal import Action, Plan
 
 
@@ -50,8 +51,11 @@ class RenewalRecordActivities:
             certificates.postpone(row, now + certificates.LEASE, "its renewal is under way")
             kind, ref = certificates.holder_of(row)
             fresh_key = row.revoked or row.replace_key or call.fresh_key
+            served = await _names(session, row)
+            wildcard = any(map(is_wildcard, row.names)) if call.wildcard is None else call.wildcard
             return Renewal(
-                certificate_id=str(row.id), holder_kind=kind, holder_id=str(ref), names=await _names(session, row),
+                certificate_id=str(row.id), holder_kind=kind, holder_id=str(ref),
+                names=with_wildcard(served) if wildcard else served, served=served, challenge=call.challenge,
                 action=plan.action if due else Action.RENEW, fresh_key=fresh_key,
                 old_serves=not fresh_key and now < row.not_after,
             )  # fmt: skip
@@ -86,8 +90,7 @@ class RenewalRecordActivities:
             self._plan(row, end.at)
 
     def _plan(self, row: Certificate, now: datetime) -> Plan:
-        known = issuer_of(self._deps, row.directory_url) is not None
-        return certificates.plan(row, now, rules_of(self._deps), polls=known)
+        return certificates.plan(row, now, rules_of(self._deps), polls=can_be_asked(self._deps, row))
 
 
 async def _names(session: AsyncSession, row: Certificate) -> list[str]:

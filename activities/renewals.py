@@ -14,7 +14,7 @@ from activities._context import Deps
 from activities._errors import mapped
 from activities._heartbeat import beating
 from activities._issuing import Issuing
-from activities._renewing import address_of, say, visit
+from activities._renewing import address_of, holder_of, say, visit
 from db.queries import certificates
 from domain.certificates import Failed, Installation, Renewal, RenewalCsr, Tried
 from domain.renewal import Action
@@ -40,14 +40,15 @@ class RenewalActivities:
         Heartbeat: while at work.
         """
         async with visit(self._deps, renewal) as place:
-            return RenewalCsr(renewal=renewal, csr_pem=await place.make_csr(fresh_key=renewal.fresh_key))
+            return RenewalCsr(renewal=renewal, csr_pem=await place.make_csr(renewal.names, fresh_key=renewal.fresh_key))
 
     @activity.defn
     @mapped
     async def issue_renewal(self, call: RenewalCsr) -> Tried:
         """Get a successor at the CA that the plan names, or rehearse that at the staging CA.
 
-        Effect: an order at the CA, challenge records for its time, the ledger of its limits, one row in `certificates`.
+        Effect: an order at the CA, a proof in DNS or on the host for its time, the ledger of its limits, one row in
+        `certificates`.
         Idempotency: a successor that was issued before is handed back; an order that is open is gone on with.
         Undo: none; an unused certificate harms nobody.
         Heartbeat: throughout, with the phase.
@@ -58,9 +59,11 @@ class RenewalActivities:
         async with beating():
             try:
                 if renewal.action is Action.REHEARSE:
-                    await self._issuing.rehearse(say, old, renewal.names, call.csr_pem)
+                    await self._issuing.rehearse(say, old, renewal.names, call.csr_pem, renewal.challenge)
                     return Tried()
-                made = await self._issuing.renew(say, old, renewal.names, call.csr_pem, renewal.action)
+                made = await self._issuing.renew(
+                    say, old, renewal.names, call.csr_pem, renewal.action, renewal.challenge
+                )
             except ProviderError as error:
                 said = failed(None, error, datetime.now(UTC))
                 return Tried(failed=Failed(kind=said.kind, message=error.message, until=said.until))
@@ -93,9 +96,9 @@ class RenewalActivities:
         """
         async with self._deps.db.begin() as session:
             row = await certificates.get(session, call.certificate_id)
-        address, config = await address_of(self._deps, call.renewal), self._deps.config
+        address, config = await address_of(self._deps, holder_of(call.renewal)), self._deps.config
         async with beating():
-            for name in call.renewal.names:
+            for name in call.renewal.served or call.renewal.names:
                 page = await probe.fetch(address, name, "/", port=config.https_port, trust_file=config.trust_file)
                 leaf = x509.load_der_x509_certificate(page.leaf_der)
                 if f"{leaf.serial_number:x}" != row.serial or key_sha256(leaf.public_key()) != row.key_sha256:

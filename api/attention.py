@@ -1,7 +1,7 @@
 """GET /api/operator/attention: the one list of everything that needs somebody, the oldest first.
 
-Waits, unstarted orders, cases of payment, failed refunds, mails and changes of zones are rows and always answered.
-Runs whose code fails are known to Temporal alone: when it is away the list says that this part is missing.
+Waits, unstarted orders, cases of payment, failed refunds, mails, changes of zones and certificates are rows and always
+answered. Runs whose code fails are known to Temporal alone: when it is away the list says that this part is missing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import attention_sales, attention_zones
+from api import attention_certificates, attention_sales, attention_zones
 from api.deps import Held, Staff
 from api.envelope import reply, stamp
 from api.failing import Answer, FailingRun, overdue_from
@@ -42,6 +42,7 @@ async def attention(request: Request, principal: Staff, held: Held) -> Response:
         *(_wait(held.settings, row, wait) for row in await parked_rows(held.reader) for wait in row["parked"]),
         *(_unstarted(held.settings, row) for row in await unstarted_rows(held.reader)),
         *await attention_sales.items(held.reader, held.settings),
+        *await attention_certificates.items(held.reader),
         *await attention_zones.items(held.reader, held.settings),
         *await _failing(held, answer),
     ]

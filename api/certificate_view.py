@@ -18,7 +18,8 @@ _RENEWAL: dict[str, Any] = {
 _SHOWN: dict[str, Any] = {
     "id": "certificate-uuid", "domain": "acme.recruitiq.nl", "names": ["acme.recruitiq.nl"], "issuer": "CN=E7,O=CA",
     "serial": "4f1c", "valid_from": "2025-01-19T10:30:00Z", "valid_to": "2025-04-19T10:30:00Z", "days_left": 90,
-    "state": "valid", "key_sha256": "9f86d0", "deployment_id": "deployment-uuid", "subscription_id": None,
+    "state": "valid", "key_sha256": "9f86d0",
+    "challenge": "dns-01", "deployment_id": "deployment-uuid", "subscription_id": None,
     "renewal": _RENEWAL, "superseded_at": None, "created_at": "2025-01-19T10:30:00Z",
 }  # fmt: skip
 _PAGE = {"page": 1, "limit": 20, "total": 1, "totalPages": 1, "hasNext": False, "hasPrev": False}
@@ -36,6 +37,8 @@ DOMAINS = described("Names that have a certificate", {
                  "next_at": "2025-01-20T01:12:00Z"}],
     "pagination": _PAGE,
 })  # fmt: skip
+REQUESTED = described("It is being asked for",
+                      {"message": "Certificate requested", "certificate_id": "certificate-uuid"})  # fmt: skip
 RENEWING = described("Its renewal has begun", {"message": "Renewal initiated", "certificate_id": "certificate-uuid"})
 
 
@@ -72,6 +75,7 @@ def shown(row: Certificate, now: datetime, *, staff: bool) -> dict[str, Any]:
         "days_left": (row.not_after - now).days,
         "state": state_of(row, now),
         "key_sha256": row.key_sha256,
+        "challenge": row.challenge,
         "deployment_id": str(row.deployment_id) if row.deployment_id else None,
         "subscription_id": str(row.subscription_id) if row.subscription_id else None,
         "renewal": renewal,

@@ -13,7 +13,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from api.failing import Answer
-from db.queries import certificate_view, payment_catch_up
+from db.queries import attention_certificates, certificate_view, payment_catch_up
 from db.queries.attention import parked_rows, parked_since, unstarted_rows
 from db.queries.attention_sales import failed_mails, failed_refunds, parked_jobs, payment_cases, unstarted_jobs
 from db.queries.attention_zones import failed_changes, late_changes
@@ -107,6 +107,7 @@ class Metrics:
         self._attention.labels(AttentionKind.NOT_STARTED).set(unstarted)
         self._attention.labels(AttentionKind.PAYMENT_CASE).set(len(await payment_cases(reader)))
         self._attention.labels(AttentionKind.REFUND_FAILED).set(len(await failed_refunds(reader)))
+        self._attention.labels(AttentionKind.CERTIFICATE).set(await attention_certificates.number(reader))
         self._attention.labels(AttentionKind.MAIL_GIVEN_UP).set(len(await failed_mails(reader)))
         self._attention.labels(AttentionKind.ZONE_CHANGE_FAILED).set(len(await failed_changes(reader)))
         self._attention.labels(AttentionKind.ZONE_CHANGE_LATE).set(len(await late_changes(reader)))

@@ -44,6 +44,7 @@ class Certificate(Base):
     key_sha256: Mapped[str] = mapped_column(String(64))  # of the public key: reissue only for another key
     key_type: Mapped[str] = mapped_column(String(20), default="", server_default="")  # such as ec-secp256r1
     directory_url: Mapped[str] = mapped_column(Text)
+    challenge: Mapped[str] = mapped_column(String(10), default="dns-01", server_default="dns-01")  # its renewal's too
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     # ---- what it is to its CA (RFC 9773)
@@ -71,6 +72,7 @@ class Certificate(Base):
     next_action: Mapped[str] = mapped_column(String(20), default="", server_default="")
     why: Mapped[str] = mapped_column(Text, default="", server_default="")
     urgent: Mapped[bool] = mapped_column(Boolean, default=False, server_default=text("false"))
+    troubled_since: Mapped[datetime | None]  # urgent, or failed again and again: somebody should look
     superseded_at: Mapped[datetime | None]
 
     # ---- the last drill that it belongs to, and from when on that wants it replaced
@@ -89,6 +91,7 @@ class Certificate(Base):
         Index("ix_certificates_due_polls", "renew_after", postgresql_where=text("next_action = 'poll'")),
         Index("ix_certificates_due_renewals", "renew_after",
               postgresql_where=text("next_action in ('renew','rehearse','second_ca','emergency')")),
+        Index("ix_certificates_troubled", "troubled_since", postgresql_where=text("troubled_since is not null")),
         Index("ix_certificates_names", "names", postgresql_using="gin", postgresql_where=text("superseded_at is null")),
         Index("ix_certificates_drill", "drill_id", postgresql_where=text("drill_id is not null")),
         # What a drill has not come to; it reads from the beginning.

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, Field
 
+from domain.challenges import ChallengeChoice
 from domain.provisioning import RunPolicy
 from domain.renewal import Action
 from domain.renewal_retries import FailureKind
@@ -21,23 +22,28 @@ class HolderKind(StrEnum):
 
 class RenewalCall(BaseModel):
     """Input of the workflow RenewCertificate. `forced`: somebody asks for it now, whatever the plan says.
-    `fresh_key`: and by another key, because the one in use may be known."""
+    `fresh_key`: and by another key, because the one in use may be known. `wildcard`: with or without everything below
+    the name; `challenge`: how it is proven. Where nothing is said both are as before."""
 
     certificate_id: str
     forced: bool = False
     fresh_key: bool = False
+    wildcard: bool | None = None
+    challenge: ChallengeChoice = ""
     requested_by: str = ""
     policy: RunPolicy = Field(default_factory=RunPolicy)
 
 
 class Renewal(BaseModel):
     """What a run does for the certificate. `fresh_key`: the old key is not to be used again. `old_serves`: the old
-    certificate may be put back where the new one is not seen from outside."""
+    certificate may be put back where the new one is not seen from outside. `served`: what is looked at from there."""
 
     certificate_id: str
     holder_kind: HolderKind
     holder_id: str
     names: list[str]
+    served: list[str] = Field(default_factory=list)
+    challenge: ChallengeChoice = ""
     action: Action
     fresh_key: bool = False
     old_serves: bool = True

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
+from domain.challenges import ChallengeChoice
 from domain.provisioning import RunPolicy
 
 
@@ -19,6 +20,7 @@ class FulfilmentInputs(BaseModel):
     web_server_id: str = ""  # empty: the active one with the most room
     mail_server_id: str = ""  # empty: the active one with the most room, or none where mailboxes are only recorded
     acme_profile: str = ""
+    challenge: ChallengeChoice = ""
     price_id: str = ""  # of a change of limits: what the subscription costs from then on
     refund_reference: str = ""  # a refund that was made by hand: the payment service's id of it
 

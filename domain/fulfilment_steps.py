@@ -12,7 +12,7 @@ FULFILMENT: tuple[Step, ...] = (
     step("provision_mail", "Mail", "Making the mailbox", "claim_names"),
     step("make_site_csr", "Make key and CSR", "Making the site's TLS key on its server", "provision_hosting"),
     step("issue_site_certificate", "Issue certificate", "Issuing the site's certificate",
-         "make_site_csr", "provision_dns", editable=("acme_profile",)),
+         "make_site_csr", "provision_dns", editable=("acme_profile", "challenge")),
     step("configure_site_tls", "Configure TLS", "Installing the site's certificate", "issue_site_certificate"),
     step("check_site", "Check from outside", "Looking at the site from outside", "configure_site_tls"),
     step("hand_over_order", "Hand over", "Handing over to the customer", "check_site", "provision_mail"),

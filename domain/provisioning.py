@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from pydantic import BaseModel, Field
 
+from domain.challenges import ChallengeChoice
 from domain.statuses import DeploymentType, Tier
 
 
@@ -37,6 +38,7 @@ class RunInputs(BaseModel):
     migration_command: list[str] = Field(default_factory=list)  # empty means: the blueprint's
     environment: dict[str, str] = Field(default_factory=dict)  # additional, non-secret variables of the application
     acme_profile: str = ""
+    challenge: ChallengeChoice = ""
     fallbacks: list[Placement] = Field(default_factory=list)  # in this order, where a cloud has no room, before paying
 
 

@@ -49,6 +49,7 @@ class AttentionKind(StrEnum):
     PAYMENT_CASE = "payment_case"  # the payment service told something that nothing can be made of
     REFUND_FAILED = "refund_failed"  # money is owed
     MAIL_GIVEN_UP = "mail_given_up"
+    CERTIFICATE = "certificate"  # revoked, nearly over, or not renewed by several tries
     ZONE_CHANGE_FAILED = "zone_change_failed"  # name servers do not hold what was wished, and nobody asked again
     ZONE_CHANGE_LATE = "zone_change_late"  # asked for, and neither done nor given up in time
 

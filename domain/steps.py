@@ -27,7 +27,7 @@ PROVISIONING: tuple[Step, ...] = (
           editable=("registry", "environment")),
     step("make_csr", "Make key and CSR", "Making the TLS key on the server", "set_up_server"),
     step("issue_certificate", "Issue certificate", "Issuing the certificate", "make_csr",
-          editable=("acme_profile",)),
+          editable=("acme_profile", "challenge")),
     step("configure_tls", "Configure TLS", "Configuring domain and SSL", "issue_certificate", number=5),
     step("run_migrations", "Run migrations", "Running database migrations", "start_services", number=6,
           editable=("migration_command", "environment")),

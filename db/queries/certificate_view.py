@@ -58,9 +58,11 @@ async def page(
 
 
 async def of_domain(session: AsyncSession, domain: str, organization_id: uuid.UUID | None) -> Certificate | None:
-    """The certificate that is served for the name."""
-    query = _of(organization_id).where(SERVED, Certificate.names.contains([domain.lower()]))
-    return (await session.execute(query.order_by(Certificate.not_after.desc()).limit(1))).scalar_one_or_none()
+    """The certificate that is served for the name: one that names it, else one whose wildcard covers it."""
+    name = domain.lower()
+    query = _of(organization_id).where(SERVED, Certificate.names.overlap([name, f"*.{name.partition('.')[2]}"]))
+    query = query.order_by(Certificate.names.contains([name]).desc(), Certificate.not_after.desc())
+    return (await session.execute(query.limit(1))).scalar_one_or_none()
 
 
 async def domains(

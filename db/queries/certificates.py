@@ -21,6 +21,7 @@ from domain.renewal_retries import FailureKind, Failures
 
 LEASE = timedelta(minutes=30)  # what was claimed and then lost is due again after it
 STARTING = timedelta(minutes=3)  # the same for what a sweep was about to start; a run that begins takes the whole lease
+TROUBLED_AFTER = 3  # tries that failed, one after the other
 NOT_YET = timedelta(hours=1)  # a holder that is still being made has its own run
 
 
@@ -71,12 +72,14 @@ def plan(
     """`polls`: we still speak to the CA that issued it."""
     made = renewal.plan(facts(row, polls=polls), now, rules)
     row.renew_after, row.next_action, row.why, row.urgent = made.at, made.action.value, made.why, made.urgent
+    troubled = made.urgent or row.failures >= TROUBLED_AFTER
+    row.troubled_since = (row.troubled_since or now) if troubled else None
     return made
 
 
 def rest(row: Certificate, why: str) -> None:
     """Nothing is next for it."""
-    row.renew_after, row.next_action, row.why, row.urgent = None, "", why, False
+    row.renew_after, row.next_action, row.why, row.urgent, row.troubled_since = None, "", why, False, None
 
 
 def postpone(row: Certificate, until: datetime, why: str) -> None:
@@ -128,7 +131,14 @@ async def supersede_others(session: AsyncSession, row: Certificate, at: datetime
     await session.execute(
         update(Certificate)
         .where(column == holder_of(row)[1], Certificate.id != row.id, Certificate.superseded_at.is_(None))
-        .values(superseded_at=at, renew_after=None, next_action="", why="another one took its place", urgent=False)
+        .values(
+            superseded_at=at,
+            renew_after=None,
+            next_action="",
+            why="another one took its place",
+            urgent=False,
+            troubled_since=None,
+        )
     )
 
 

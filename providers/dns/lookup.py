@@ -99,14 +99,18 @@ async def absent_everywhere(servers: Sequence[str], name: str, type_: str) -> bo
     return all(answer.absent for answer in answers)
 
 
-async def authoritative_servers(name: str) -> list[str]:
-    """Addresses of the servers that the public tree names for the zone of `name`, by the system's resolver."""
+async def told_servers(name: str) -> list[str]:
+    """Names of the servers that the public tree tells for the zone around `name`, by the system's resolver."""
     try:
         zone = await dns.asyncresolver.zone_for_name(name)
-        hosts = [_text(rdata) for rdata in await dns.asyncresolver.resolve(zone, "NS")]
-        found = [await _address(host) for host in hosts]
+        return [_text(rdata) for rdata in await dns.asyncresolver.resolve(zone, "NS")]
     except dns.exception.DNSException as error:
         raise Transient(f"the name servers of {name} cannot be found: {error!r}") from error
+
+
+async def authoritative_servers(name: str) -> list[str]:
+    """Addresses of the servers that the public tree names for the zone of `name`, by the system's resolver."""
+    found = [await _address(host) for host in await told_servers(name)]
     return [f"[{address}]:{DNS_PORT}" if ":" in address else f"{address}:{DNS_PORT}" for address in found]
 
 

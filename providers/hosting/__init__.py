@@ -8,7 +8,7 @@ configuration, so a narrower right would be root's by another name. Root signs i
     sites.ensure_site               nginx site and PHP pool; suspension.suspend, resume
     sftp.ensure_keys, ensure_password
     limits.change_limits            an upgrade
-    certificates.make_csr, install_certificate, publish_challenge
+    certificates.make_csr, install_certificate; challenges lie in account.CHALLENGES (providers/hosts/challenges.py)
     backups.back_up, fetch, restore, discard
     removal.remove, prove_absent    inspection.facts, room
 """

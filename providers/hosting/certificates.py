@@ -1,14 +1,14 @@
-"""HTTPS of an account: a key that never leaves the server, HTTP-01 answers, and the certificate that came back."""
+"""HTTPS of an account: a key that never leaves the server, and the certificate that came back."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 
 from cryptography import x509
 
 from providers.errors import InvalidInput, NotFound
 from providers.hosting import sites
-from providers.hosting.account import CHALLENGES, Account
+from providers.hosting.account import Account
 from providers.hosting.locks import exclusive
 from providers.hosting.ownership import require_user
 from providers.hosts import commands as general
@@ -17,33 +17,18 @@ from providers.hosts.packages import Say
 from providers.hosts.ssh import Host
 from providers.hosts.tls import public_half, request_by, spki_of_certificate
 
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,128}")  # base64url (RFC 8555, 8.3)
 
-
-async def make_csr(host: Host, account: Account, say: Say, *, fresh_key: bool = False) -> str:
-    """A CSR for all names of the account, PEM; the key is made on first use and stays on the host.
+async def make_csr(
+    host: Host, account: Account, say: Say, *, names: Sequence[str] = (), fresh_key: bool = False
+) -> str:
+    """A CSR, PEM, for all names of the account or for those given; the key is made on first use and stays on the host.
 
     `fresh_key`: by one that is made beside it and takes its place with its certificate.
     """
     key_file = host_keys.next_of(account.key_file) if fresh_key else account.key_file
     async with exclusive(host):
         await require_user(host, account)
-        return await request_by(host, key_file, account.domains, say)
-
-
-async def publish_challenge(host: Host, token: str, key_authorization: str) -> None:
-    """Answer an HTTP-01 challenge at every name of the server (RFC 8555, 8.3). Tokens are the CA's and not secret."""
-    await host.put(_challenge(token), key_authorization, mode=0o644)
-
-
-async def withdraw_challenge(host: Host, token: str) -> None:
-    await host.run(general.remove_file(_challenge(token)), show="command")
-
-
-def _challenge(token: str) -> str:
-    if not _TOKEN.fullmatch(token):
-        raise InvalidInput("the challenge's token is no base64url", field="token")
-    return f"{CHALLENGES}/.well-known/acme-challenge/{token}"
+        return await request_by(host, key_file, names or account.domains, say)
 
 
 async def install_certificate(host: Host, account: Account, chain_pem: str, say: Say) -> bool:

@@ -7,6 +7,7 @@ import json
 
 from providers.hosting.account import BACKUPS, CHALLENGES, LOCKS, NGINX_SITES, PHP, PHP_POOLS, SITES, STATE, VOLUMES
 from providers.hosting.commands import GROUP
+from providers.hosts.challenges import WELL_KNOWN, location
 
 MARKER = f"{STATE}/setup.json"
 PACKAGES = ("nginx", f"php{PHP}-fpm", "openssh-sftp-server", "e2fsprogs", "mount", "procps", "ufw", "openssl",
@@ -57,12 +58,7 @@ server {{
     listen 80 default_server;
     listen [::]:80 default_server;
     server_name _;
-    location ^~ /.well-known/acme-challenge/ {{
-        root {CHALLENGES};
-        default_type text/plain;
-        try_files $uri =404;
-    }}
-    location / {{
+{location(CHALLENGES)}    location / {{
         return 444;
     }}
 }}
@@ -154,7 +150,7 @@ def directories() -> list[tuple[str, str]]:
         (f"{STATE}/candidate", "0700"),
         (VOLUMES, "0700"),
         (BACKUPS, "0700"),
-        (f"{CHALLENGES}/.well-known/acme-challenge", "0755"),
+        (f"{CHALLENGES}{WELL_KNOWN.rstrip('/')}", "0755"),
         (NGINX_SITES, "0755"),
         ("/etc/systemd/system/local-fs.target.wants", "0755"),
         ("/etc/systemd/system/nginx.service.d", "0755"),

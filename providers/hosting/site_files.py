@@ -7,6 +7,7 @@ import re
 
 from providers.hosting.account import CHALLENGES, Account
 from providers.hosting.setup_files import SUSPENDED_PAGE
+from providers.hosts.challenges import location
 
 VERSION_PATH = "/.slipway/version"  # on the server itself a site tells which text of it is served
 UPLOAD_MB = 64
@@ -14,13 +15,7 @@ SCRIPT_SECONDS = 60
 # Starting programs is the way around open_basedir; what customers' PHP needs does without.
 DISABLED_FUNCTIONS = "exec,passthru,shell_exec,system,proc_open,popen,pcntl_exec,pcntl_fork,dl"
 
-_CHALLENGE = f"""\
-    location ^~ /.well-known/acme-challenge/ {{
-        root {CHALLENGES};
-        default_type text/plain;
-        try_files $uri =404;
-    }}
-"""
+_CHALLENGE = location(CHALLENGES)
 
 _REDIRECT = """\
     location / {

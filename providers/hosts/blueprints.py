@@ -23,6 +23,7 @@ from providers.hosts.dotenv import NAME, render
 
 APPLICATIONS = "/srv/slipway"
 TLS = "/etc/slipway/tls"
+CHALLENGES = f"{APPLICATIONS}/.acme"  # served to everybody at /.well-known/acme-challenge/ of every site
 PORTS_PER_PLACE = 10
 _ALPHABETS = {
     "urlsafe": string.ascii_letters + string.digits + "-_",
@@ -73,6 +74,10 @@ class DeployContext(BaseModel, frozen=True):
     @property
     def chain_file(self) -> str:
         return f"{self.tls_dir}/chain.pem"
+
+    @property
+    def challenges(self) -> str:
+        return CHALLENGES
 
     @property
     def site_file(self) -> str:

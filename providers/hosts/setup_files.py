@@ -6,7 +6,8 @@ import hashlib
 import json
 from collections.abc import Iterable
 
-from providers.hosts.blueprints import APPLICATIONS, TLS
+from providers.hosts.blueprints import APPLICATIONS, CHALLENGES, TLS
+from providers.hosts.challenges import location
 from providers.hosts.commands import DEPLOY_USER
 
 MARKER = "/etc/slipway/setup.json"
@@ -83,7 +84,10 @@ server {{
     listen [::]:80 default_server;
     server_name _;
     server_tokens off;
-    return 404;
+{location(CHALLENGES)}\
+    location / {{
+        return 404;
+    }}
 }}
 
 server {{

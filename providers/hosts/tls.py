@@ -15,13 +15,15 @@ from providers.hosts.packages import Say
 from providers.hosts.ssh import Host
 
 
-async def make_csr(host: Host, app: Application, say: Say, *, fresh_key: bool = False) -> str:
-    """A CSR for the application's name, by the key on the host, which is made on first use only. PEM.
+async def make_csr(
+    host: Host, app: Application, say: Say, *, names: Sequence[str] = (), fresh_key: bool = False
+) -> str:
+    """A CSR for the application's name or for those given, by the host's key, made on first use only. PEM.
 
     `fresh_key`: by one that is made beside it and takes its place with its certificate (host_keys.py).
     """
     key_file = host_keys.next_of(app.context.key_file) if fresh_key else app.context.key_file
-    return await request_by(host, key_file, [app.context.fqdn], say)
+    return await request_by(host, key_file, names or [app.context.fqdn], say)
 
 
 async def request_by(host: Host, key_file: str, names: Sequence[str], say: Say) -> str:
@@ -84,6 +86,26 @@ async def install_certificate(host: Host, app: Application, chain_pem: str, say:
     await say(f"nginx serves https://{context.fqdn}, certificate valid until {until}"
               + ("" if changed or not was_linked else ": already present"))  # fmt: skip
     return changed or not was_linked
+
+
+async def serve_challenges(host: Host, app: Application) -> None:
+    """Have the site answer HTTP-01 where it was written before it could: as its blueprint is now, tested first.
+
+    A site that is not there yet is answered for by the host's default one.
+    """
+    context = app.context
+    before, wanted = await host.read(context.site_file), app.blueprint.render_site(context)
+    if before is None or context.challenges in before or context.challenges not in wanted:
+        return
+    await host.put(context.site_file, wanted, mode=0o644)
+    test = await host.run(as_root(commands.check_nginx()), check=False)
+    if not test.ok:
+        await host.put(context.site_file, before, mode=0o644)
+        raise CommandFailed(
+            f"nginx refuses the site with its challenges; the old one was restored:\n{test.tail()}",
+            exit_status=test.exit_status,
+        )
+    await host.run(as_root(commands.reload_nginx()), show="command")
 
 
 async def renew_chain(host: Host, app: Application, chain_pem: str, say: Say) -> None:

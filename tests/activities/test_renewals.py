@@ -33,6 +33,7 @@ from providers.acme.authorities import Authorities, Authority, Role
 from providers.acme.client import AcmeClient
 from providers.dns.powerdns import PowerDNS
 from tests.activities.edge import Edge
+from tests.providers.acme.lists import listing_ca, serial_of
 from tests.providers.acme.requests import make_csr
 from tests.providers.dns.servers import Ca, authority, http, name_server
 
@@ -252,16 +253,37 @@ class TestWindows:
         records = RenewalRecordActivities(shop.deps)
         renewal = await shop.run(records.begin_renewal, RenewalCall(certificate_id=str(row.id)))
         assert renewal is not None
-        assert renewal.action is Action.RENEW
+        assert (renewal.action, renewal.fresh_key, renewal.old_serves) == (Action.RENEW, True, False)
+        noticed = await shop.kept(row)
+        assert (noticed.revoked, noticed.urgent) == (True, True)
+        assert noticed.troubled_since is not None
         tried = await shop.renew(row)
         end = RenewalEnd(renewal=renewal, at=datetime.now(UTC), successor_id=tried.successor_id)
         for _ in range(2):  # an end that is told twice is the same end
             await shop.run(records.end_renewal, end)
         old = await shop.kept(row)
-        assert (old.superseded_at, old.renew_after) == (end.at, None)
+        assert (old.superseded_at, old.renew_after, old.troubled_since) == (end.at, None, None)
         async with shop.db.begin() as session:
             made = await certificates.get(session, tried.successor_id)
         assert (made.next_action, made.superseded_at) == ("poll", None)
+
+    async def test_one_on_its_cas_list_is_noticed_where_no_window_is_given(self, shop: Shop) -> None:
+        async with listing_ca() as ca:
+            rows = [await shop.served() for _ in range(2)]
+            for row in rows:
+                chain = ca.chain(shop.name)
+                await shop.change(row, directory_url="https://no-windows.test/dir", chain_pem=chain, next_action="poll",
+                                  renew_after=datetime.now(UTC), next_poll=None)  # fmt: skip
+            ca.revoked.add(serial_of((await shop.kept(rows[0])).chain_pem))
+            await shop.poll()
+            gone, well = [await shop.kept(row) for row in rows]
+            assert ca.asked == 1
+            assert (gone.revoked, gone.next_action, gone.urgent) == (True, "renew", True)
+            assert (well.revoked, well.next_action) == (False, "poll")
+            ca.status = 503  # nothing is forgotten, and nothing stops
+            await shop.change(well, renew_after=datetime.now(UTC), next_poll=None)
+            await shop.poll()
+            assert (await shop.kept(well)).next_action == "poll"
 
     async def test_a_ca_that_is_down_is_asked_once_and_its_window_stays(self, shop: Shop) -> None:
         rows = [await shop.served() for _ in range(3)]

@@ -43,7 +43,7 @@ async def listed(world: World, **params: Any) -> list[dict[str, Any]]:
 
 async def forget(world: World) -> None:
     async with world.db.begin() as session:
-        rest = {"superseded_at": func.now(), "renew_after": None, "next_action": ""}
+        rest = {"superseded_at": func.now(), "renew_after": None, "next_action": "", "troubled_since": None}
         await session.execute(update(Certificate).values(**rest))
 
 
@@ -137,10 +137,33 @@ class TestRenewing:
         entries = await world.audit("certificate.renew")
         assert entries[-1].target_id == str(row.id)
 
+    async def test_another_proof_and_a_wildcard_may_be_chosen_by_any_name_that_is_covered(self, world: World) -> None:
+        base = f"w{uuid.uuid4().hex[:8]}.example"
+        row = await certified(world, names=[base, f"*.{base}"])
+        answer = await world.client.post(f"/api/ssl/renew/www.{base}?challenge=http-01&wildcard=false")
+        assert answer.status_code == 202, answer.text
+        _, call, _ = world.temporal.started[f"certificate/{row.id}/renew"]
+        assert (call.challenge, call.wildcard) == ("http-01", False)
+        assert (await world.audit("certificate.renew"))[-1].details["challenge"] == "http-01"
+        own = await certified(world, names=[f"www.{base}"], left=9 * DAY)
+        told = (await world.client.get(f"/api/ssl/certificate/www.{base}")).json()["certificate"]
+        assert (told["id"], told["challenge"]) == (str(own.id), "dns-01")
+        assert (await world.client.post(f"/api/ssl/renew/{base}?challenge=tls-alpn-01")).status_code == 422
+
     async def test_one_that_is_under_way_is_a_success(self, world: World) -> None:
         row = await certified(world)
         for _ in range(2):
             assert (await world.client.post(f"/api/ssl/renew/{row.names[0]}")).status_code == 202
+
+    async def test_one_may_be_asked_for_in_a_body_for_a_name_that_is_served(self, world: World) -> None:
+        row = await certified(world)
+        body = {"domain": row.names[0].upper(), "wildcard": True, "freshKey": True}
+        answer = await world.client.post("/api/ssl/request-letsencrypt", json=body)
+        assert (answer.status_code, answer.json()["certificate_id"]) == (202, str(row.id))
+        _, call, _ = world.temporal.started[f"certificate/{row.id}/renew"]
+        assert (call.forced, call.fresh_key, call.wildcard, call.challenge) == (True, True, True, "")
+        for wrong, status in (({"domain": "nobody.example.com"}, 404), ({"domain": ""}, 422), ({}, 422)):
+            assert (await world.client.post("/api/ssl/request-letsencrypt", json=wrong)).status_code == status
 
     async def test_temporal_away_says_so(self, world: World) -> None:
         row = await certified(world)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -130,3 +131,10 @@ def refusals(stack: Running, deployment: str, canary: str) -> list[httpx.Respons
         stack.http.get(f"{where}/{deployment}/status", headers={"Authorization": f"Bearer {canary}"}),
         stack.http.get("/metrics", headers={"Authorization": f"Bearer {canary}", "X-Forwarded-For": "192.0.2.1"}),
     ]
+
+
+def absent(secrets: set[str], places: Mapping[str, str]) -> None:
+    for place, text in places.items():
+        assert text, f"{place} must not be empty for this test to mean anything"
+        for secret in secrets:
+            assert secret not in text, f"a secret stands in {place}"

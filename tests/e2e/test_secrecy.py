@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
 
 import psycopg
 import pytest
 
 from tests.e2e import canaries
+from tests.e2e.canaries import absent
 from tests.e2e.stack import Running
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -30,13 +30,6 @@ def order_with_secrets(stack: Running, slug: str) -> str:
     stack.http.post(f"/api/portal/instances/{deployment}/retry", json={"changes": {"environment": {}}})
     stack.until_active(deployment)
     return deployment
-
-
-def absent(secrets: set[str], places: Mapping[str, str]) -> None:
-    for place, text in places.items():
-        assert text, f"{place} must not be empty for this test to mean anything"
-        for secret in secrets:
-            assert secret not in text, f"a secret stands in {place}"
 
 
 def traces_of(stack: Running, deployment: str) -> dict[str, str]:

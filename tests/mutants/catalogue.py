@@ -71,6 +71,19 @@ MUTANTS = (
         ("providers/hosts/redaction.py", "text = text.replace(form, MARK)", "pass"),
     ),
     _mutant(
+        "a mail's link alone opens an account", "tests/api/test_registration.py",
+        ("api/registration.py", "if waiting is not None and not await check_password(password, waiting.password_hash):",
+         "if False:"),
+    ),
+    _mutant(
+        "what is typed into a profile shows what a customer bought", "tests/workflows/test_fulfilment.py",
+        ("activities/deliveries.py", " and await registrations.is_proven(session, user)", ""),
+    ),
+    _mutant(
+        "a zone's end is repeated after the zone was wanted again", "tests/api/test_zone_change_routes.py",
+        ("api/zone_change_routes.py", "if await zone_changes.superseded(session, found):", "if False:"),
+    ),
+    _mutant(
         "a mail domain of another owner is taken over", "tests/providers/mailboxes/test_texts.py",
         ("providers/mailboxes/domain_table.py", "if found != owner:", "if found is Ellipsis:"),
     ),
@@ -193,6 +206,14 @@ MUTANTS = (
         "a look for an account makes one", "tests/providers/acme/test_accounts.py",
         ("providers/acme/accounts.py", "messages.NewRegistration(only_return_existing=True)",
          "messages.NewRegistration(terms_of_service_agreed=True)"),
+    ),
+    _mutant(
+        "a wildcard is proven on its host", "tests/domain/test_challenges.py",
+        ("domain/challenges.py", "    if wildcards:\n        return Challenge.DNS_01\n", ""),
+    ),
+    _mutant(
+        "a proof stays on its host", "tests/activities/test_proofs.py",
+        ("activities/_proofs.py", "            await place.withdraw_challenge(token)", "            pass"),
     ),
     _mutant(
         "what is not seen from here stops a proof", "tests/providers/acme/test_wellknown.py",

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import DateTime, func, select, update
 from temporalio.client import Client
 
 from db.base import new_id
@@ -17,7 +17,7 @@ from db.queries import drills
 from domain import ids
 from domain.certificates import CertificatesSwept, Failed, RenewalCall
 from domain.provisioning import RunPolicy
-from domain.renewal_retries import FailureKind
+from domain.renewal_retries import PAUSES, FailureKind
 from domain.starting import renewal_start
 from tests.workflows.certificates import ANSWERS, DAY, limited, served
 from tests.workflows.world import World
@@ -157,3 +157,44 @@ async def test_a_drill_makes_its_certificates_due_at_its_pace_and_ends_with_the_
 
 async def sweep(client: Client, name: str) -> CertificatesSwept:
     return await client.execute_workflow(CertificateSweep.run, id=f"certificates-{name}", task_queue=ids.RUNS_QUEUE)
+
+
+class TestADayWithoutTheCa:
+    async def test_its_pauses_are_kept_the_old_one_is_served_and_the_new_one_comes_when_it_is_back(
+        self, world: World, client: Client
+    ) -> None:
+        row = await served(world, "outage", age=70 * DAY)
+        ANSWERS.extend([Failed(kind=FailureKind.CA_DOWN, message="no answer")] * 100)
+        passed, pauses = timedelta(), list[timedelta]()
+        while passed < DAY:
+            assert await renew(client, row) == "ca_down"
+            assert await renew(client, row) == "not due"
+            old = await kept(world, row.id)
+            assert old.renew_after is not None
+            assert old.failed_at is not None
+            assert (old.superseded_at, old.urgent, old.not_after > datetime.now(UTC)) == (None, False, True)
+            pauses.append(old.renew_after - old.failed_at)
+            await passes(world, row, old.renew_after - datetime.now(UTC))
+            passed += pauses[-1]
+        table = PAUSES[FailureKind.CA_DOWN]
+        for number, pause in enumerate(pauses):
+            planned = table[min(number, len(table) - 1)]
+            assert planned <= pause <= planned * 1.1, pauses  # its jitter
+        assert world.count["issue_renewal"] == len(pauses) == 7
+        assert "install_renewal" not in world.calls
+        assert (await kept(world, row.id)).troubled_since is not None  # an operator has long been told
+
+        ANSWERS.clear()
+        assert await renew(client, row) == "renewed"
+        (made,) = await successors(world, row)
+        old = await kept(world, row.id)
+        assert (old.failures, old.troubled_since, old.superseded_at is not None) == (7, None, True)
+        assert (made.failures, made.renew_after is not None) == (0, True)
+
+
+async def passes(world: World, row: Certificate, time: timedelta) -> None:
+    """Time, as far as the certificate knows of it: whatever is written on its row was so much earlier."""
+    moments = [column for column in Certificate.__table__.columns if isinstance(column.type, DateTime)]
+    async with world.db.begin() as session:
+        earlier = {column.name: column - time for column in moments}
+        await session.execute(update(Certificate).where(Certificate.id == row.id).values(earlier))

@@ -23,6 +23,7 @@ import { ordersView } from "./views/orders.js";
 import { passwordView } from "./views/password.js";
 import { productsView } from "./views/products.js";
 import { providersView } from "./views/providers.js";
+import { confirmView, registerView } from "./views/register.js";
 import { forgotView, resetView } from "./views/reset.js";
 import { runView } from "./views/run.js";
 import { serverView } from "./views/server.js";
@@ -67,7 +68,9 @@ route("/password", () => passwordView({ forced: false, done: () => go("/") }));
 function pick(path, context) {
   // Whoever follows a link from a mail chooses a password, whoever is signed in here.
   if (path === "/reset") return resetView({ token: context.query.token ?? "" });
+  if (path === "/register/confirm") return confirmView({ token: context.query.token ?? "" });
   if (!session.user() && path === "/forgot") return forgotView();
+  if (!session.user() && path === "/register") return registerView();
   if (!session.user()) return signInView({ expired, done: () => { expired = false; } });
   if (session.user().must_change_password) return passwordView({ forced: true, done: () => {} });
   const found = match(path);

@@ -184,7 +184,7 @@ class Network:
         await writer.drain()
 
     def respond(self, name: str, port: int, method: str, target: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
-        """nginx's choice: the server by name, the location by its longest prefix, then a redirect or a container."""
+        """nginx's choice: the server by name, the location by its longest prefix, then what that says."""
         site = self._site(name, port)
         path = target.split("?")[0] or "/"
         fitting = [entry for entry in site.locations if path.startswith(entry[0])] if site else []
@@ -196,6 +196,12 @@ class Network:
             if len(words) > 1:
                 headers["Location"] = words[1].replace("$request_uri", target).replace("$host", name)
             return int(words[0]), headers, b""
+        if verb == "root":
+            found = self.machine.tree.find(f"{words[0]}{path}")
+            shown = found is not None and found.kind == "f" and found.mode & 0o004
+            return (
+                (200, {**headers, "Content-Type": "text/plain"}, found.data) if found and shown else (404, headers, b"")
+            )
         upstream = urlsplit(words[0])
         inner = path.replace(prefix, upstream.path, 1) if upstream.path else path
         answer = application.answer(self.machine.state, upstream.port or 80, method, inner, body)

@@ -38,6 +38,9 @@ KNOWN = frozenset(
         "map",
         "server",
         "server_names_hash_bucket_size",
+        "root",
+        "default_type",
+        "try_files",
         "default",
         '""',
         "upgrade",
@@ -66,7 +69,7 @@ class Site:
     chain: bytes = b""
     key: bytes = b""
     headers: list[tuple[str, str]] = field(default_factory=list)
-    locations: list[tuple[str, list[str]]] = field(default_factory=list)  # prefix -> proxy_pass or return
+    locations: list[tuple[str, list[str]]] = field(default_factory=list)  # prefix -> proxy_pass, return or root
 
 
 def parse(text: str, path: str) -> list[Directive]:
@@ -107,7 +110,8 @@ def _block(tokens: list[str], at: int, path: str, depth: int) -> tuple[list[Dire
 def load(tree: Tree) -> list[Site]:
     """Every server of the enabled sites. ConfigError where nginx would refuse."""
     sites: list[Site] = []
-    variables = {"$host", "$remote_addr", "$proxy_add_x_forwarded_for", "$scheme", "$http_upgrade", "$request_uri"}
+    variables = {"$host", "$remote_addr", "$proxy_add_x_forwarded_for", "$scheme", "$http_upgrade", "$request_uri",
+                 "$uri"}  # fmt: skip
     for folder, suffix in (("/etc/nginx/conf.d", ".conf"), ("/etc/nginx/sites-enabled", "")):
         for path, text in matching(tree, folder, suffix):
             for directive in parse(text, path):
@@ -137,8 +141,8 @@ def _site(tree: Tree, block: list[Directive], path: str, variables: set[str]) ->
         elif name == "return":
             site.locations.append(("/", ["return", *values]))
         elif name == "location" and directive.block is not None:
-            inner = next(d.words for d in directive.block if d.words[0] in ("proxy_pass", "return"))
-            site.locations.append((values[0], inner))
+            inner = next(d.words for d in directive.block if d.words[0] in ("proxy_pass", "return", "root"))
+            site.locations.append((values[-1], inner))
         elif name == "ssl_certificate":
             site.chain = _file(tree, values[0], "certificate")
         elif name == "ssl_certificate_key":

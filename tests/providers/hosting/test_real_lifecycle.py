@@ -13,9 +13,9 @@ import pytest
 
 from providers.errors import CommandFailed, DiskFull, HostUnreachable, NotFound, StillPresent, Transient
 from providers.hosting import commands, sites
-from providers.hosting.account import Account
+from providers.hosting.account import CHALLENGES, Account
 from providers.hosting.backups import back_up, discard, fetch, restore, verify
-from providers.hosting.certificates import install_certificate, make_csr, publish_challenge
+from providers.hosting.certificates import install_certificate, make_csr
 from providers.hosting.inspection import facts
 from providers.hosting.locks import exclusive
 from providers.hosting.removal import prove_absent, remove
@@ -23,7 +23,7 @@ from providers.hosting.setup import set_up
 from providers.hosting.sftp import ensure_keys
 from providers.hosting.sites import ensure_site
 from providers.hosting.suspension import resume, suspend
-from providers.hosts import probe
+from providers.hosts import challenges, probe
 from providers.hosts.cloud_init import new_keypair
 from providers.hosts.ssh import Host
 from tests.providers.hosting.conftest import WebServer, account_of, boot, write
@@ -58,7 +58,7 @@ class TestSuspension:
             assert not (await host.run(["pgrep", "-U", account.system_user], check=False)).ok
             # A repeat of an earlier step, or a renewal, does not open it.
             await ensure_site(host, account, server.story.say)
-            await publish_challenge(host, "token-2", "answer")
+            await challenges.publish(host, CHALLENGES, "token-2", "answer")
             assert (await server.get(name, "/.well-known/acme-challenge/token-2")).text == "answer"
             assert (await facts(host, account)).state == "suspended"
             assert await resume(host, account, server.story.say) is True

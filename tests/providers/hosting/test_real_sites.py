@@ -10,16 +10,17 @@ from pydantic import SecretStr
 
 from providers.errors import CommandFailed, Conflict, InvalidInput, NotFound, StillPresent
 from providers.hosting import commands, volumes
-from providers.hosting.account import NGINX_SITES
+from providers.hosting.account import CHALLENGES, NGINX_SITES
 from providers.hosting.accounts import ensure_account, ensure_quota
 from providers.hosting.backups import back_up
-from providers.hosting.certificates import install_certificate, make_csr, publish_challenge, withdraw_challenge
+from providers.hosting.certificates import install_certificate, make_csr
 from providers.hosting.inspection import facts, room
 from providers.hosting.limits import change_limits
 from providers.hosting.removal import prove_absent, remove
 from providers.hosting.sftp import ensure_keys, ensure_password
 from providers.hosting.sites import ensure_site
 from providers.hosting.suspension import resume, suspend
+from providers.hosts import challenges
 from providers.hosts.cloud_init import new_keypair
 from tests.providers.hosting.conftest import WebServer, account_of, write
 from tests.providers.hosts.conftest import Authority
@@ -273,9 +274,9 @@ class TestCertificates:
             assert "This site is ready" in (await server.get(name, tls=authority)).text
             plain = await server.get(name, "/a?b=c")
             assert (plain.status_code, plain.headers["location"]) == (301, f"https://{name}/a?b=c")
-            await publish_challenge(host, "token-1", "token-1.thumbprint")
+            await challenges.publish(host, CHALLENGES, "token-1", "token-1.thumbprint")
             assert (await server.get(name, "/.well-known/acme-challenge/token-1")).text == "token-1.thumbprint"
-            await withdraw_challenge(host, "token-1")
+            await challenges.withdraw(host, CHALLENGES, "token-1")
             assert (await server.get(name, "/.well-known/acme-challenge/token-1")).status_code == 404
             assert await install_certificate(host, account, authority.sign(csr, days=30), server.story.say) is True
             assert (await facts(host, account)).https is True

@@ -17,6 +17,7 @@ const LABELS = {
   migration_command: ["Migration command", "One argument per line. Empty means: the blueprint's."],
   environment: ["Environment", "Additional variables that are not secret."],
   acme_profile: ["Certificate profile", "Empty means: the CA's default."],
+  challenge: ["Proof for the CA", "dns-01 or http-01. Empty means: DNS where the zone is ours."],
   domain: ["Domain", "Empty means: a name of the platform's own."],
   runtime: ["Runtime", "php or static."],
   web_server_id: ["Web server", "Its id. Empty means: the active one with the most room."],

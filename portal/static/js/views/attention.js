@@ -18,6 +18,7 @@ const KINDS = {
   not_started: "Not started",
   refund_failed: "Money is owed",
   mail_given_up: "Not sent",
+  certificate: "A certificate is in danger",
   zone_change_failed: "Name servers are not as wished",
   zone_change_late: "Name servers: it takes too long",
 };
