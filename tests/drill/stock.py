@@ -15,9 +15,11 @@ from db.models_certificates import Certificate
 from db.queries import certificates
 from providers.acme.chains import Issued
 from providers.dns.challenges import ChallengeSolver
+from providers.errors import Transient
 from tests.drill.outside import csr_of, new_key, opened
 
 AT_ONCE = 24
+TRIES = 5
 
 
 async def stock(deps: Deps, ledger: Path, count: int) -> None:
@@ -32,12 +34,24 @@ async def stock(deps: Deps, ledger: Path, count: int) -> None:
         name = f"{slug}.{deps.config.base_domain}"
         solver = ChallengeSolver(deps.dns, deps.config.dns_servers, owner=slug, ttl=deps.config.dns_ttl)
         async with turns:
-            made = await deps.acme.issue(account, csr_of(key_pem, [name]), solver=solver)
+            made = await _issued(deps, account, csr_of(key_pem, [name]), solver)
         await _keep(deps, organization, slug, made)
         hosts.execute("insert into hosts values (?, ?, ?)", (name, key_pem, made.serial))
 
     await asyncio.gather(*map(one, range(count)))
     hosts.close()
+
+
+async def _issued(deps: Deps, account: str, csr_pem: str, solver: ChallengeSolver) -> Issued:
+    """Repeated as an activity is: PowerDNS on SQLite answers 500 to a change now and then."""
+    for left in reversed(range(TRIES)):
+        try:
+            return await deps.acme.issue(account, csr_pem, solver=solver)
+        except Transient:
+            if not left:
+                raise
+            await asyncio.sleep(1)
+    raise AssertionError("unreachable")
 
 
 async def _keep(deps: Deps, organization: uuid.UUID, slug: str, made: Issued) -> None:
