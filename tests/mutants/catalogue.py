@@ -428,7 +428,7 @@ MUTANTS = (
         (PRODUCTS, "        beginning.append(new)\n        if old is not None:\n            ending.append(old)\n",
          "        if old is not None:\n            old.amount_cents, old.limits_json = new.amount_cents, new.limits\n"
          "            continue\n        beginning.append(new)\n"),
-        (PRODUCTS, "    return bool(ending or beginning)", "    return bool(prices)"),
+        (PRODUCTS, "    return named or bool(ending or beginning)", "    return bool(prices)"),
     ),
     _mutant(
         "a one-time link works twice", "tests/api/test_password_reset.py",
@@ -508,6 +508,6 @@ MUTANTS = (
     ),
     _mutant(
         "a claimed certificate is due again at once", "tests/db/test_certificates.py",
-        (CERTIFICATES, "row.renew_after = now + LEASE", "row.renew_after = now"),
+        (CERTIFICATES, "row.renew_after = now + lease", "row.renew_after = now"),
     ),
 )  # fmt: skip
