@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from activities._cas import issuer_of, rules_of
+from activities._cas import can_be_asked, rules_of
 from activities._context import Deps
 from db.models_certificates import CertificateDrill
 from db.queries import ca_ledger, certificates, drills
@@ -31,7 +31,7 @@ async def release(deps: Deps, most: int) -> int:
             drill.next_at = next_at
         for row in rows:
             row.replace_after, row.replace_key = now, drill.fresh_key
-            certificates.plan(row, now, rules_of(deps), polls=issuer_of(deps, row.directory_url) is not None)
+            certificates.plan(row, now, rules_of(deps), polls=can_be_asked(deps, row))
         if not rows:
             found = await drills.progress(session, drill)
             if not found.waiting and not found.under_way:

@@ -59,6 +59,7 @@ class TestList:
         await operator.at("filter-state").select_option("expiring")
         await expect(rows).to_have_count(1)
         await operator.at("filter-state").select_option("")
+        await expect(rows).to_have_count(2)
         await operator.at("filter-search").fill(later.names[0][:12])
         await expect(rows).to_have_count(1)
         await expect(rows.first).to_contain_text("Its CA is asked when to renew")
