@@ -9,10 +9,10 @@ PYTEST = $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope
 SOURCES := api activities workflows providers domain db workers sandbox deploy settings.py temporal.py telemetry.py cli.py
 
 .DEFAULT_GOAL := help
-.PHONY: help up down lab test journeys check format bench fleet record faults mutants kills orders contract lock clean
+.PHONY: help up down lab test journeys check format bench fleet certificates record faults mutants kills orders drill contract lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Installed again only when the lock file or the project's description changed.
 $(STAMP): requirements-dev.lock pyproject.toml
@@ -61,6 +61,9 @@ fleet: $(STAMP) ## N=1000 bare servers at once at two accounts of 250 calls a mi
 faults: $(STAMP) ## the worst days, seed by seed: SEEDS=1000 [FIRST=1] [MINUTES=60], or SEED=123 alone
 	@$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100) --first $(or $(FIRST),1)) $(if $(MINUTES),--minutes $(MINUTES))
 
+certificates: $(STAMP) ## 1,000, 10,000 and 100,000 certificates over 60 virtual days: in time, and what a due one costs (ROWS=n)
+	@$(BIN)/python -m bench.certificates $(ROWS)
+
 record: $(STAMP) ## record the workflow histories that the replay test uses
 	@$(BIN)/python -m tests.histories.record $(STORIES)
 
@@ -69,6 +72,12 @@ mutants: $(STAMP) ## take each safeguard out of a copy; the tests must notice (O
 
 kills: $(STAMP) ## N=50 real provisionings, each with a process killed at a random moment (SEED, HOSTS, AT_ONCE)
 	@$(BIN)/python -m tests.kills $(if $(N),-n $(N)) $(if $(SEED),--seed $(SEED)) $(if $(HOSTS),--hosts $(HOSTS)) $(if $(AT_ONCE),--at-once $(AT_ONCE))
+
+orders: $(STAMP) ## N=1000 payments, each told of three times in any order while workers are killed (SEED)
+	@$(BIN)/python -m tests.orders $(if $(N),--orders $(N)) $(if $(SEED),--seed $(SEED))
+
+drill: $(STAMP) ## N=1000 certificates of a CA replaced at a PACE an hour while workers are killed (SEED): each issued once
+	@$(BIN)/python -m tests.drill --certificates $(or $(N),1000) $(if $(PACE),--pace $(PACE)) $(if $(SEED),--seed $(SEED))
 
 contract: $(STAMP) ## EXAMPLES=100 generated requests to each operation of our OpenAPI, as every kind of caller (TESTS=-k word)
 	@EXAMPLES=$(or $(EXAMPLES),100) $(BIN)/python -m pytest -q -n $(WORKERS) tests/api/test_openapi.py $(TESTS)

@@ -59,6 +59,7 @@ class Settings(BaseSettings):
     jwt_access_expiry: str = "15m"
     jwt_refresh_expiry: str = "7d"
     bcrypt_rounds: int = Field(12, ge=4, le=16)
+    registration_open: bool = False  # R105: whether people may ask for an account themselves
     metrics_token: SecretStr | None = None  # X23: without it /metrics answers loopback only
 
     # ---- limits (X15)

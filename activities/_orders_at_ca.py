@@ -21,11 +21,12 @@ from db.queries import ca_ledger, certificates
 from domain.ca_catalogue import ACCOUNT, limits_of
 from domain.ca_limits import CaLimit, Charge, Renewal, Wanted, charges_of, name_key, set_key, spent_by_order
 from domain.challenges import Challenge
+from domain.registered import registered_domain
 from providers.acme import csr as csrs
 from providers.acme.chains import Issued
 from providers.acme.client import AcmeClient
 from providers.acme.problems import PROVIDER
-from providers.errors import IssuanceLimited, NotFound, NotValidated, ProofUnseen, ProviderError, Transient
+from providers.errors import IssuanceLimited, NotValidated, ProofUnseen, ProviderError, Transient
 
 DEADLINE_SECONDS = 240.0  # of one issuance; leaves the attempt time to clean up
 
@@ -55,7 +56,7 @@ class OrderAtCa:
         """The certificate, or what `AcmeClient.issue` raises. IssuanceLimited also where our ledger says so: then
         nothing was sent, its message names the moment, and `retry_after` are the seconds until then."""
         order, deps = self._order, self._deps
-        wanted = Wanted(ACCOUNT, sorted(order.names), [await self._registered()], order.kind)
+        wanted = Wanted(ACCOUNT, sorted(order.names), [*map(registered_domain, order.names)], order.kind)
         csr_pem, resume = await self._open()
         if not resume:
             await self._reserve(wanted)
@@ -73,14 +74,6 @@ class OrderAtCa:
         except ProviderError as error:
             await self._settle(wanted, error)
             raise
-
-    async def _registered(self) -> str:
-        """The zone at our name server; where others serve it, the name itself without what a site puts before it."""
-        name = self._order.names[0]
-        try:
-            return (await self._deps.dns.zone_of(name)).rstrip(".")
-        except NotFound:
-            return name.removeprefix("*.").removeprefix("www.")
 
     async def _open(self) -> tuple[str, str]:
         """(CSR, URL) of the order that is open for the same key and names; else ours, and nothing to go on with."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
@@ -13,18 +13,15 @@ from activities._context import Deps
 from activities._errors import mapped
 from db.models import Organization, User
 from db.models_jobs import Job
-from db.queries import delivery, journal, links, mails, people, refunds
-from db.queries.users import find_by_email
+from db.queries import delivery, journal, links, mails, people, refunds, registrations
+from db.queries.users import NOBODY_KNOWS, find_by_email
 from domain import ids
 from domain.errors import Trouble
 from domain.fulfilment import JobCall
 from domain.journal import JournalBatch
-from domain.mails import PASSWORD_RESET, SITE_LIVE, SITE_LIVE_AGAIN
+from domain.mails import INVITED, PASSWORD_RESET, SITE_LIVE, SITE_LIVE_AGAIN
 from domain.sales import OrderStatus, ServiceStatus, SubscriptionStatus
 from domain.statuses import Phase, Role
-
-INVITED = timedelta(days=7)  # how long a new customer may choose a password by the link in the mail
-NOBODY_KNOWS = "!"  # a hash that no password has
 
 
 class DeliveryActivities:
@@ -142,6 +139,8 @@ class DeliveryActivities:
         if user is None:
             user = await self._invite(session, held)
             token = await links.issue(session, user.id, PASSWORD_RESET, INVITED)
+        elif user.organization_id is None and user.role == Role.USER and await registrations.is_proven(session, user):
+            user.organization_id = held.customer.organization_id
         await mails.queue(session, self._deps.keys, email, SITE_LIVE if token else SITE_LIVE_AGAIN, values, token=token)
 
     @staticmethod

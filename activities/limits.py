@@ -112,6 +112,8 @@ class LimitActivities:
             product = await session.get(Product, price.product_id) if price else None
         if price is None or product is None or not price.active or product.type != ProductType.HOSTING:
             raise _refused("no such price of hosting is sold")
+        if held.subscription.stripe_subscription_id is not None and price.stripe_price_id is None:
+            raise _refused("the payment service charges for this subscription, and does not know that price")
         return held, Limits.model_validate(price.limits_json)
 
     async def _disk(self, call: JobCall, held: Delivery, megabytes: int) -> None:

@@ -13,6 +13,7 @@ from activities._heartbeat import beating
 from db.queries import payment_catch_up as progress
 from db.queries import payments
 from db.queries.audit import Actor
+from db.queries.changes import Letters
 from domain.payments import EventsFetched
 from providers.payments.facts import news_of
 from providers.payments.webhook import Event
@@ -69,11 +70,12 @@ class PaymentEventActivities:
         """How many of them were news. One transaction each, as the webhook has it."""
         async with self._deps.db.begin() as session:
             missing = await progress.unknown(session, [event.id for event in told])
-        taken = 0
+        taken, config = 0, self._deps.config
         for event in told:
             if event.id in missing:
                 async with self._deps.db.begin() as session:
-                    found = await payments.take_audited(session, news_of(event), self._deps.config.base_domain, WHO)
+                    letters = Letters(session, self._deps.keys, config.portal_url, datetime.now(UTC))
+                    found = await payments.take_audited(session, news_of(event), config.base_domain, letters, WHO)
                 taken += found.new
         return taken
 

@@ -50,13 +50,14 @@ class RenewalRecordActivities:
                 return None
             certificates.postpone(row, now + certificates.LEASE, "its renewal is under way")
             kind, ref = certificates.holder_of(row)
+            fresh_key = row.revoked or row.replace_key or call.fresh_key
             served = await _names(session, row)
             wildcard = any(map(is_wildcard, row.names)) if call.wildcard is None else call.wildcard
             return Renewal(
                 certificate_id=str(row.id), holder_kind=kind, holder_id=str(ref),
                 names=with_wildcard(served) if wildcard else served, served=served, challenge=call.challenge,
-                action=plan.action if due else Action.RENEW, fresh_key=row.revoked or call.fresh_key,
-                old_serves=not (row.revoked or call.fresh_key) and now < row.not_after,
+                action=plan.action if due else Action.RENEW, fresh_key=fresh_key,
+                old_serves=not fresh_key and now < row.not_after,
             )  # fmt: skip
 
     @activity.defn

@@ -28,6 +28,7 @@ class Alias(NamedTuple):
 ALIASES = (
     Alias("POST", "/api/v1/auth/login", "/api/auth/login"),
     Alias("POST", "/api/v1/auth/refresh", "/api/auth/refresh"),
+    Alias("POST", "/api/v1/auth/register", "/api/auth/register"),
     Alias("GET", "/api/v1/auth/profile", "/api/auth/profile"),
     Alias("PUT", "/api/v1/auth/profile", "/api/auth/profile"),
     Alias("GET", "/api/v1/users", "/api/users"),

@@ -33,6 +33,7 @@ from api import (
     commands,
     create_instance,
     credentials,
+    drills,
     errors,
     events,
     health,
@@ -50,6 +51,7 @@ from api import (
     plans,
     products,
     providers,
+    registration,
     servers,
     site_access,
     subscription_changes,
@@ -90,6 +92,7 @@ _EXPOSED = [
 # In this order; `pages` last, because it answers what nobody else does.
 ROUTED = (
     auth,
+    registration,
     password_reset,
     create_instance,
     instances,
@@ -113,6 +116,7 @@ ROUTED = (
     tenants,
     house_servers,
     certificates,
+    drills,
     api_keys,
     users,
     audit,
@@ -151,7 +155,7 @@ def create_app(
     errors.install(app)
     for module in ROUTED:
         app.include_router(module.router)
-    app.include_router(aliases.router_for([auth.router, users.router, audit.router]))
+    app.include_router(aliases.router_for([auth.router, registration.router, users.router, audit.router]))
     app.mount("/assets/docs", StaticFiles(directory=pages.API_STATIC), name="docs-assets")
     app.mount("/assets", _Assets(directory=pages.PORTAL_STATIC, check_dir=False), name="assets")
     # The last one added is met first.

@@ -19,7 +19,7 @@ from api.services import Principal, Services
 from db.models import User
 from db.queries import audit, links, people, tokens
 from db.queries.audit import Actor
-from db.queries.users import check_password, find_user, set_password
+from db.queries.users import NOBODY_KNOWS, check_password, find_user, set_password
 from domain.errors import ErrorCode
 from domain.mails import PASSWORD_RESET
 
@@ -69,8 +69,10 @@ async def login(request: Request, asked: Login, held: Held) -> Response:
         )
     async with held.db.begin() as session:
         user = await find_user(session, name.strip()) if name.isprintable() else None
-    # Outside the transaction: a slow hash must not hold a connection. An unknown account costs the same.
-    matches = await check_password(asked.password.get_secret_value(), user.password_hash if user else held.decoy_hash)
+    # Outside the transaction: a slow hash must not hold a connection. An unknown account costs the same, and one whose
+    # password nobody has chosen yet.
+    chosen = user.password_hash if user is not None and user.password_hash != NOBODY_KNOWS else held.decoy_hash
+    matches = await check_password(asked.password.get_secret_value(), chosen)
     if user is None or not matches or not user.is_active:
         held.failures.failed(account)
         held.address_failures.failed(address)

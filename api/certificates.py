@@ -22,7 +22,6 @@ from api.envelope import reply
 from api.errors import not_found
 from api.paging import pagination
 from api.schemas import Asked, printable
-from api.services import Services
 from api.starting import start_renewal
 from db.models_certificates import Certificate
 from db.queries import ca_ledger
@@ -32,6 +31,7 @@ from domain.ca_catalogue import ACCOUNT, limits_of
 from domain.ca_limits import Possible, Renewal, Wanted
 from domain.certificates import RenewalCall
 from domain.challenges import Challenge
+from domain.registered import registered_domain
 from domain.statuses import Role
 
 router = APIRouter(prefix="/api/ssl", tags=["certificates"])
@@ -83,7 +83,7 @@ async def certificate(request: Request, domain: str, principal: Member, held: He
     now = datetime.now(UTC)
     async with held.db.begin() as session:
         row = await _served(session, domain, principal)
-        found = await _possible(session, held, row, now)
+        found = await _possible(session, row, now)
     shown = view.shown(row, now, staff=principal.role is not Role.USER)
     return reply(request, {"certificate": shown, "next_issuance": view.possible(found, now)})
 
@@ -158,8 +158,6 @@ async def _served(session: AsyncSession, domain: str, principal: Member) -> Cert
     return row
 
 
-async def _possible(session: AsyncSession, held: Services, row: Certificate, now: datetime) -> Possible:
-    base = held.settings.base_domain
-    registered = {base if name.endswith(f".{base}") else name.removeprefix("www.") for name in row.names}
-    wanted = Wanted(ACCOUNT, row.names, sorted(registered), Renewal.NEW)
+async def _possible(session: AsyncSession, row: Certificate, now: datetime) -> Possible:
+    wanted = Wanted(ACCOUNT, row.names, [*map(registered_domain, row.names)], Renewal.NEW)
     return await ca_ledger.possible(session, row.directory_url, wanted, now, limits_of(row.directory_url))

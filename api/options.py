@@ -63,6 +63,7 @@ async def options(request: Request, held: Held) -> Response:
         "slug_pattern": SLUG_PATTERN,
         "reserved_slugs": sorted(RESERVED_SLUGS),
         "temporal_ui_url": settings.temporal_ui_url,
+        "registration_open": settings.registration_open,
         "https_port": settings.host_https_port,
         "credentials_days": settings.credentials_days,
     }

@@ -83,7 +83,7 @@ async def create(request: Request, asked: OrderCreate, machine: Shop, held: Held
             if machine is not None:
                 orders_for(machine, placed.tenant.id)
             if placed.created:
-                await payments.catch_up(session, placed)
+                await payments.catch_up(session, placed, held.letters(session))
                 await audit.record(session, who, "order.create", "order", str(placed.order.id),
                                    tenant=placed.tenant.slug, payment=wanted.payment_intent)  # fmt: skip
     except Refused as refused:

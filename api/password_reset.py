@@ -16,7 +16,7 @@ from api.envelope import reply, request_id
 from api.errors import ApiError
 from api.schemas import PasswordForgotten, PasswordReset
 from api.services import Services
-from api.starting import start_mail
+from api.starting import start_queued_mail
 from db.models import User
 from db.queries import audit, links, mails, tokens
 from db.queries.audit import Actor
@@ -40,7 +40,7 @@ async def forgot(request: Request, asked: PasswordForgotten, held: Held) -> Resp
     began = time.monotonic()
     mail = await _ask(request, held, asked.email.strip())
     await asyncio.sleep(max(0.0, ANSWER_SECONDS - (time.monotonic() - began)))
-    return reply(request, {"message": _SENT}, 202, background=BackgroundTask(_start, held, mail))
+    return reply(request, {"message": _SENT}, 202, background=BackgroundTask(start_queued_mail, held, mail))
 
 
 async def _ask(request: Request, held: Services, email: str) -> MailCall | None:
@@ -79,9 +79,4 @@ async def reset(request: Request, asked: PasswordReset, held: Held) -> Response:
         await audit.record(session, who, "auth.password_reset", "user", str(user.id))
     held.principals.forget(user.id)
     body: dict[str, object] = {"message": "Password changed; sign in with it."}
-    return reply(request, body, background=BackgroundTask(_start, held, mail))
-
-
-async def _start(held: Services, mail: MailCall | None) -> None:
-    if mail is not None:
-        await start_mail(held, mail)
+    return reply(request, body, background=BackgroundTask(start_queued_mail, held, mail))

@@ -62,7 +62,8 @@ async def told(
     changes: list[ChangeOrder] = []
     async with held.db.begin() as session:
         who = Actor(PAYMENT_SERVICE, "", request_id(request), client_ip(request))
-        taken = await payments.take_audited(session, news_of(event), held.settings.base_domain, who)
+        taken = await payments.take_audited(session, news_of(event), held.settings.base_domain,
+                                            held.letters(session), who)  # fmt: skip
         for job in taken.changes:
             changes.append(await jobs.change_of(session, job, held.policy()))
     body: dict[str, object] = {"received": True, "outcome": taken.outcome}

@@ -12,6 +12,12 @@ CREATE_REQUEST: dict[str, Any] = {
     "password": "SecurePass123!",
     "role": "USER",
 }
+REGISTER_REQUEST: dict[str, Any] = {
+    "name": "John Doe",
+    "email": "john@example.com",
+    "password": "SecurePass123!",
+    "confirmPassword": "SecurePass123!",
+}
 USER: dict[str, Any] = {
     "id": "user-uuid",
     "username": "john",
@@ -24,6 +30,8 @@ USER: dict[str, Any] = {
     "created_at": "2025-01-19T10:30:00Z",
 }
 CREATED = described("The user, who must change the password first", {"message": "User created", "user": USER})
+REGISTERED = described("The account, which may sign in", {"message": "Account opened; sign in with your password",
+                       "user": USER | {"must_change_password": False}})  # fmt: skip
 BULK_REQUEST: dict[str, Any] = {"ids": ["user-uuid", "another-uuid"], "action": "role", "role": "SUPPORT"}
 BULK = described(
     "What became of each",

@@ -40,6 +40,9 @@ Slug = Annotated[str, AfterValidator(_slug)]
 Description = Annotated[str, StringConstraints(strip_whitespace=True, max_length=5_000), AfterValidator(_lines)]
 
 
+StripePrice = Annotated[str, StringConstraints(max_length=255, pattern="^[A-Za-z0-9_-]+$")]  # old plans have free names
+
+
 class PriceAsked(Told):
     """`amount` in whole cents; fractions and texts are refused rather than rounded."""
 
@@ -47,9 +50,11 @@ class PriceAsked(Told):
     amount: Annotated[int, Field(ge=0, le=MAX_CENTS, strict=True)]
     currency: Currency = "EUR"
     limits: Limits = Field(default_factory=Limits)
+    stripe_price_id: StripePrice | None = None  # what the payment service calls it
 
     def row(self) -> NewPrice:
-        return NewPrice(self.interval, self.amount, self.currency, dict(self.limits.kept()))
+        limits = dict(self.limits.kept())
+        return NewPrice(self.interval, self.amount, self.currency, limits, self.stripe_price_id)
 
 
 def _one_each(prices: list[PriceAsked]) -> list[PriceAsked]:
@@ -75,8 +80,8 @@ class ProductCreate(Told):
 class ProductChange(Told):
     """Body of PATCH /api/products/{id} (R042): what is missing stays as it is.
 
-    Each of `prices` takes the place of the active price of its interval and currency; `prices_removed` names active
-    prices that end.
+    Each of `prices` takes the place of the active price of its interval and currency, or tells `stripe_price_id` of the
+    one that has the same amount and limits and none yet; `prices_removed` names active prices that end.
     """
 
     name: Text200 | None = None
@@ -110,7 +115,7 @@ _PUBLIC: dict[str, Any] = {
 }  # fmt: skip
 _SHOWN = _PUBLIC | {
     "active": True,
-    "prices": [_PRICE | {"active": True, "created_at": "2025-01-19T10:30:00Z"}],
+    "prices": [_PRICE | {"active": True, "stripe_price_id": "price_1Qz", "created_at": "2025-01-19T10:30:00Z"}],
     "created_at": "2025-01-19T10:30:00Z",
     "updated_at": "2025-01-19T10:30:00Z",
 }

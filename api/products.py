@@ -184,11 +184,17 @@ def _price(price: Price) -> dict[str, Any]:
     }
 
 
+def _managed(price: Price) -> dict[str, Any]:
+    return _price(price) | {
+        "active": price.active, "stripe_price_id": price.stripe_price_id, "created_at": stamp(price.created_at),
+    }  # fmt: skip
+
+
 def _shown(row: Product, prices: list[Price]) -> dict[str, Any]:
     """For those who manage it."""
     return _public((row, prices)) | {
         "active": row.active,
-        "prices": [_price(price) | {"active": price.active, "created_at": stamp(price.created_at)} for price in prices],
+        "prices": [_managed(price) for price in prices],
         "created_at": stamp(row.created_at),
         "updated_at": stamp(row.updated_at),
     }

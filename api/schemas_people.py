@@ -5,7 +5,17 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, EmailStr, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    EmailStr,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from api.schemas import Asked, NewPassword, Text200, printable
@@ -43,14 +53,38 @@ Ref = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValida
 
 
 class UserCreate(Asked):
-    """`username` is made from the e-mail when absent. The first password must be changed at the first sign-in."""
+    """`username` is made from the e-mail when absent. A `password` must be changed at the first sign-in; without it
+    the person is invited: a link by mail, to choose one."""
+
+    name: Text200
+    email: EmailStr = Field(max_length=320)
+    password: NewPassword | None = None
+    role: RoleName
+    username: Username | None = None
+    organization_id: Ref | None = None
+
+
+class Register(Asked):
+    """R105. Answers never say whether the address is known."""
 
     name: Text200
     email: EmailStr = Field(max_length=320)
     password: NewPassword
-    role: RoleName
-    username: Username | None = None
-    organization_id: Ref | None = None
+    confirm_password: SecretStr
+
+    @field_validator("confirm_password")
+    @classmethod
+    def _same(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        if "password" in info.data and value != info.data["password"]:
+            raise PydanticCustomError("differs", "The two passwords differ.")
+        return value
+
+
+class RegistrationConfirm(Asked):
+    """The token of the mail's link, and the password that was chosen: neither alone opens an account."""
+
+    token: SecretStr = Field(min_length=1, max_length=200)
+    password: SecretStr = Field(min_length=1, max_length=200)
 
 
 class UserChange(Asked):

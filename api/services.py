@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 import uuid
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
 
 from api.failing import Failing
@@ -19,6 +21,7 @@ from api.security import Tokens
 from api.statusview import StatusCache
 from api.temporal_link import TemporalLink
 from db.keyring import KeyRing
+from db.queries.changes import Letters
 from db.queries.reading import Reader
 from db.queries.users import hash_password
 from db.session import Database
@@ -103,6 +106,10 @@ class Services:
 
     def policy(self) -> RunPolicy:
         return RunPolicy(automatic_minutes=self.settings.activity_minutes, park_hours=self.settings.park_hours)
+
+    def letters(self, session: AsyncSession) -> Letters:
+        """For customers, in the transaction of what they are told."""
+        return Letters(session, self.keys, self.settings.portal_url, datetime.now(UTC))
 
 
 def services(connection: HTTPConnection) -> Services:

@@ -170,6 +170,12 @@ async def start_mail(services: Services, call: MailCall) -> None:
             await mails.started(session, uuid.UUID(call.mail_id))
 
 
+async def start_queued_mail(services: Services, call: MailCall | None) -> None:
+    """For the end of a request that may have written a mail."""
+    if call is not None:
+        await start_mail(services, call)
+
+
 async def start_fulfilment(services: Services, order: FulfilmentOrder) -> None:
     """Start the delivery of a committed order. What fails here, the sweep of unstarted rows does."""
     async with _or_by_the_sweep(services, "order", order_id=order.order_id):

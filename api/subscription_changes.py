@@ -62,7 +62,8 @@ async def resume(
 async def change(
     request: Request, subscription_id: str, asked: PriceChange, principal: Operator, held: Held, key: IdempotencyKey
 ) -> Response:
-    """To another price of hosting: what may be used changes, and then the price. What is charged for, the shop says.
+    """To another price of hosting: what may be used changes, then what the payment service charges for, where it does,
+    and then the price.
 
     Less disk than is used stops the job with a name for it; another price, or a rollback, ends that.
     """
@@ -147,6 +148,8 @@ def _problem_of(found: Delivery, price: Price | None, product: Product | None) -
         return "is the price it has already"
     if price.currency != found.price.currency:
         return f"names a price in {price.currency}; it is paid for in {found.price.currency}"
+    if found.subscription.stripe_subscription_id is not None and price.stripe_price_id is None:
+        return "names a price that the payment service does not know, and it charges for this subscription"
     limits = Limits.model_validate(price.limits_json)
     if limits.mailboxes == 0 and found.living_mailbox is not None:
         return f"names a price without mailboxes, and there is {found.living_mailbox.email}"

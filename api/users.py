@@ -13,6 +13,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -36,10 +37,12 @@ from api.schemas_people import (
     UserCreate,
 )
 from api.services import Principal, Services
+from api.starting import start_queued_mail
 from db.models import User
-from db.queries import audit, people
-from db.queries.users import hash_password
+from db.queries import audit, links, mails, people
+from db.queries.users import NOBODY_KNOWS, hash_password
 from domain.errors import ErrorCode
+from domain.mails import INVITATION, INVITED, PASSWORD_RESET, MailCall
 from domain.statuses import Role
 
 router = APIRouter(prefix="/api/users", tags=["users"])
@@ -91,12 +94,15 @@ async def user(request: Request, user_id: str, principal: Administrator, held: H
 
 @router.post("", status_code=201, responses={201: CREATED, **also(409)}, openapi_extra=taking(CREATE_REQUEST))
 async def create(request: Request, asked: UserCreate, principal: Administrator, held: Held) -> Response:
-    """The password is the first one only: it opens nothing but the way to change it."""
+    """The password is the first one only: it opens nothing but the way to change it. Without one the person gets a link
+    by mail, which works once within seven days, and chooses it alone."""
     organization = parsed_id(asked.organization_id) if asked.organization_id is not None else None
     if asked.organization_id is not None and organization is None:
         raise _no_organization()
     # Outside the transaction: a slow hash must not hold the lock.
-    hashed = await hash_password(asked.password.get_secret_value(), held.settings.bcrypt_rounds)
+    hashed = NOBODY_KNOWS
+    if asked.password is not None:
+        hashed = await hash_password(asked.password.get_secret_value(), held.settings.bcrypt_rounds)
     async with held.db.begin() as session:
         await people.lock(session)
         try:
@@ -107,10 +113,13 @@ async def create(request: Request, asked: UserCreate, principal: Administrator, 
             raise ApiError(ErrorCode.CONFLICT, _TAKEN[taken.field], field=taken.field) from None
         except people.NoOrganization:
             raise _no_organization() from None
+        mail = await _invite(session, held, principal, made) if asked.password is None else None
         await audit.record(session, actor(request, principal), "user.create", "user", str(made.id),
-                           username=made.username, user_role=made.role)  # fmt: skip
-    answer: dict[str, object] = {"message": "User created", "user": shown(made)}
-    return reply(request, answer, 201, headers={"Location": f"/api/users/{made.id}"})
+                           username=made.username, user_role=made.role, invited=mail is not None)  # fmt: skip
+    said = "User created" if mail is None else "User created; a mail with a link is on its way"
+    answer: dict[str, object] = {"message": said, "user": shown(made)}
+    return reply(request, answer, 201, headers={"Location": f"/api/users/{made.id}"},
+                 background=BackgroundTask(start_queued_mail, held, mail))  # fmt: skip
 
 
 @router.put("/{user_id}", responses=also(409))
@@ -181,6 +190,14 @@ async def bulk(request: Request, asked: Bulk, principal: Administrator, held: He
         "failed": len(results) - done,
     }
     return reply(request, body)
+
+
+async def _invite(session: AsyncSession, held: Services, principal: Principal, user: User) -> MailCall:
+    """Afterwards "Forgotten password" sends another link."""
+    token = await links.issue(session, user.id, PASSWORD_RESET, INVITED)
+    values = {"name": user.name, "inviter": principal.name or principal.username, "username": user.username,
+              "portal": held.settings.portal_url, "days": str(INVITED.days)}  # fmt: skip
+    return await mails.queue(session, held.keys, user.email, INVITATION, values, token=token)
 
 
 def shown(user: User) -> dict[str, object]:

@@ -42,6 +42,7 @@ class Certificate(Base):
     not_after: Mapped[datetime]
     chain_pem: Mapped[str] = mapped_column(Text)
     key_sha256: Mapped[str] = mapped_column(String(64))  # of the public key: reissue only for another key
+    key_type: Mapped[str] = mapped_column(String(20), default="", server_default="")  # such as ec-secp256r1
     directory_url: Mapped[str] = mapped_column(Text)
     challenge: Mapped[str] = mapped_column(String(10), default="dns-01", server_default="dns-01")  # its renewal's too
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -74,6 +75,11 @@ class Certificate(Base):
     troubled_since: Mapped[datetime | None]  # urgent, or failed again and again: somebody should look
     superseded_at: Mapped[datetime | None]
 
+    # ---- the last drill that it belongs to, and from when on that wants it replaced
+    drill_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("certificate_drills.id"))
+    replace_after: Mapped[datetime | None]
+    replace_key: Mapped[bool] = mapped_column(Boolean, default=False, server_default=text("false"))
+
     __table_args__ = (
         UniqueConstraint("serial", "issuer"),
         CheckConstraint("num_nonnulls(deployment_id, subscription_id) = 1", name="subject"),
@@ -87,7 +93,47 @@ class Certificate(Base):
               postgresql_where=text("next_action in ('renew','rehearse','second_ca','emergency')")),
         Index("ix_certificates_troubled", "troubled_since", postgresql_where=text("troubled_since is not null")),
         Index("ix_certificates_names", "names", postgresql_using="gin", postgresql_where=text("superseded_at is null")),
+        Index("ix_certificates_drill", "drill_id", postgresql_where=text("drill_id is not null")),
+        # What a drill has not come to; it reads from the beginning.
+        Index("ix_certificates_drill_waiting", "drill_id", "not_after", "id",
+              postgresql_where=text("drill_id is not null and replace_after is null and renew_after is not null")),
         Index("ix_certificates_living_end", "not_after", "id", postgresql_where=text("superseded_at is null")),
+    )  # fmt: skip
+
+
+class CertificateDrill(Base):
+    """Certificates of a CA or of a kind of key that are replaced, so many an hour (domain/drills.py). Which they are
+    is settled when it begins; what became of each stands in its own row. One drill at a time."""
+
+    __tablename__ = "certificate_drills"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    directory_url: Mapped[str] = mapped_column(Text)  # of the CA that issued them; empty: of any
+    key_type: Mapped[str] = mapped_column(String(20))  # empty: any
+    fresh_key: Mapped[bool]
+    reason: Mapped[str] = mapped_column(Text)
+    pace_per_hour: Mapped[int]
+    state: Mapped[str] = mapped_column(String(10), default="running", server_default="running")
+    total: Mapped[int]
+    next_at: Mapped[datetime]  # when the next one may be made due
+    why: Mapped[str] = mapped_column(Text, default="", server_default="")  # what holds it up, if anything
+    requested_by: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    ended_at: Mapped[datetime | None]
+
+    # ---- as counted at its end; a later drill may have taken over what it left
+    replaced: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
+    under_way: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
+    gone: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
+
+    __table_args__ = (
+        CheckConstraint("state in ('running','paused','stopped','done')", name="state"),
+        CheckConstraint("(state in ('running','paused')) = (ended_at is null)", name="ended"),
+        CheckConstraint("directory_url <> '' or key_type <> ''", name="subject"),
+        CheckConstraint("pace_per_hour > 0", name="pace"),
+        Index("uq_certificate_drills_unfinished", text("(ended_at is null)"), unique=True,
+              postgresql_where=text("ended_at is null")),
+        Index("ix_certificate_drills_created_at", "created_at"),
     )  # fmt: skip
 
 

@@ -28,6 +28,31 @@ class OneTimeLink(Base):
     __table_args__ = (CheckConstraint("purpose in ('password-reset','invitation')", name="purpose"),)
 
 
+class Registration(Base):
+    """Somebody who asked for an account (R105). There is none until the link is followed with the password that was
+    chosen: until then the address may be anybody's. Kept afterwards, as the proof of whose address it is."""
+
+    __tablename__ = "registrations"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    email: Mapped[str] = mapped_column(String(320))
+    name: Mapped[str] = mapped_column(String(200))
+    password_hash: Mapped[str] = mapped_column(Text)  # empty once it is the user's
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    expires_at: Mapped[datetime]
+    user_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    confirmed_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        CheckConstraint("(user_id is null) = (confirmed_at is null)", name="confirmed"),
+        CheckConstraint("(password_hash = '') = (confirmed_at is not null)", name="password"),
+        Index("uq_registrations_waiting", func.lower(text("email")), unique=True,
+              postgresql_where=text("confirmed_at is null")),
+        Index("ix_registrations_over", "expires_at", postgresql_where=text("confirmed_at is null")),
+    )  # fmt: skip
+
+
 class OutgoingMail(Base):
     """A mail to be sent once. What is secret in it (a link's token) is an encrypted row that goes when it was sent."""
 
@@ -47,5 +72,6 @@ class OutgoingMail(Base):
     __table_args__ = (
         CheckConstraint("state in ('waiting','sent','failed')", name="state"),
         CheckConstraint("(state = 'sent') = (sent_at is not null)", name="sent"),
+        Index("ix_outgoing_mails_recipient", func.lower(text("recipient")), "created_at"),
         Index("ix_outgoing_mails_unstarted", "created_at", postgresql_where=text("started_at is null")),
     )

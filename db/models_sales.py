@@ -129,6 +129,7 @@ class PaymentEvent(Base):
     order_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("orders.id"), index=True)
     subscription_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("subscriptions.id"), index=True)
     received_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    letter_at: Mapped[datetime | None]  # its invoice's customer was written to because of this failure
     settled_by: Mapped[str] = mapped_column(String(200), default="", server_default="")
     settled_at: Mapped[datetime | None]  # of a case: somebody has dealt with it
 

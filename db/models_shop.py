@@ -47,6 +47,8 @@ class Price(Base):
     currency: Mapped[str] = mapped_column(String(3), default="EUR", server_default="EUR")
     limits_json: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=text("'{}'"))
     active: Mapped[bool] = mapped_column(Boolean, default=True, server_default=text("true"))
+    # The payment service's name of it; without one nobody can be moved to it whom the payment service charges.
+    stripe_price_id: Mapped[str | None] = mapped_column(String(255))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (

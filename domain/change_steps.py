@@ -25,8 +25,11 @@ LIMITS: tuple[Step, ...] = (
     step("check_limits", "Check use", "Comparing what is used with the new limits", editable=("price_id",)),
     step("change_disk", "Change disk", "Changing the size of the site's volume", "check_limits"),
     step("change_mailbox_size", "Change mailbox", "Changing the size of the mailbox", "check_limits"),
-    step("record_limits", "Record", "Changing the price of the subscription", "change_disk", "change_mailbox_size"),
-)
+    # What was never given need not be paid for, and sizes go back without a trace on anybody's invoice.
+    step("change_price", "Change price", "Telling the payment service what to charge for",
+         "change_disk", "change_mailbox_size", owner="billing"),
+    step("record_limits", "Record", "Changing the price of the subscription", "change_price"),
+)  # fmt: skip
 
 TERMINATION_OF_SUBSCRIPTION: tuple[Step, ...] = (
     # Nothing may change between the last backup and the removal.

@@ -38,6 +38,14 @@ def site_domain(text: str, base_domain: str) -> str:
     return name
 
 
+def same_name(one: str, other: str) -> bool:
+    """Whether two spellings are of one name: " Bücher.NL. " and "xn--bcher-kva.nl". What is no name is nobody's."""
+    try:
+        return _ascii(one.strip()) == _ascii(other.strip())
+    except ValueError:
+        return False
+
+
 def _ascii(text: str) -> str:
     try:
         return idna.encode(text, uts46=True).decode().lower().rstrip(".")

@@ -46,6 +46,7 @@ class Facts(BaseModel, frozen=True):
     price_id: str = ""
     email: str = Field("", repr=False)
     domain: str = ""
+    ours: str = ""  # the id of our subscription, where somebody wrote it to theirs
     first: bool = True  # of a period: the one that began the subscription
     period_start: int | None = None
     period_end: int | None = None
@@ -109,24 +110,32 @@ class Standing(BaseModel, frozen=True):
 def standing(news: Sequence[PaymentNews]) -> Standing:
     """The same for every order of `news`. A failure is made good by a payment of its invoice, or by any later one."""
     paid = [one for one in news if one.facts.kind is Told.PERIOD_PAID]
-    settled = {one.facts.invoice for one in paid}
-    last_paid = max((one.happened_at for one in paid), default=None)
-    open_failures = [
-        one.happened_at
-        for one in news
-        if one.facts.kind is Told.PERIOD_FAILED
-        and one.facts.invoice not in settled
-        and (last_paid is None or one.happened_at > last_paid)
-    ]
     periods = [(end, one.facts.period_start or end) for one in paid if (end := one.facts.period_end) is not None]
     end, start = max(periods, default=(None, None))
     return Standing(
         period_start=moment(start) if start is not None else None,
         period_end=moment(end) if end is not None else None,
-        last_paid_at=last_paid,
-        past_due_since=min(open_failures, default=None),
+        last_paid_at=_last_paid(news),
+        past_due_since=min((one.happened_at for one in open_failures(news)), default=None),
         ends=_ends(news),
     )
+
+
+def open_failures(news: Sequence[PaymentNews]) -> list[PaymentNews]:
+    """Failures that no payment has made good; the service tells of each try of an invoice again."""
+    last_paid = _last_paid(news)
+    settled = {one.facts.invoice for one in news if one.facts.kind is Told.PERIOD_PAID}
+    return [
+        one
+        for one in news
+        if one.facts.kind is Told.PERIOD_FAILED
+        and one.facts.invoice not in settled
+        and (last_paid is None or one.happened_at > last_paid)
+    ]
+
+
+def _last_paid(news: Sequence[PaymentNews]) -> datetime | None:
+    return max((one.happened_at for one in news if one.facts.kind is Told.PERIOD_PAID), default=None)
 
 
 def _ends(news: Sequence[PaymentNews]) -> bool | None:

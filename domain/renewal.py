@@ -3,6 +3,7 @@
     window suggested by the CA   a moment inside it, always the same one for this certificate (RFC 9773 §4.2)
     no window                    two thirds of its life, half where it lives ten days or less; spread a little
     revoked                      at once, and with all that an emergency allows
+    asked for by a drill         from that moment on, with the usual patience where it fails (domain/drills.py)
     emergency                    an eighth of its life is left, a day at least, never more than a quarter: overrides all
 
 Why an eighth: of 90 days that leaves eleven, of 45 five and a half: a long weekend, and the 34 hours a CA may need to
@@ -47,7 +48,8 @@ class Rehearsals:
 
 @dataclass(frozen=True)
 class Certificate:
-    """What is known. `id` seeds the spread. `polls`: its CA gives windows. `next_poll` None: never asked so far."""
+    """What is known. `id` seeds the spread. `polls`: its CA gives windows. `next_poll` None: never asked so far.
+    `replace_after`: from when on a drill wants it replaced."""
 
     id: str
     not_before: datetime
@@ -58,6 +60,7 @@ class Certificate:
     failures: Failures | None = None
     rehearsals: Rehearsals | None = None
     revoked: bool = False
+    replace_after: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ class RenewalRules:
     short_life: timedelta = timedelta(days=10)
     short: float = 1 / 2
     spread: float = 0.05  # of the life, around the usual moment
+    room: float = 0.05  # of the window, at its end: a sweep comes within a minute, and a renewal takes its time
     emergency: float = 1 / 8
     emergency_least: timedelta = timedelta(days=1)
     emergency_most: float = 1 / 4
@@ -100,7 +104,15 @@ def emergency_at(certificate: Certificate, rules: RenewalRules = DEFAULT_RULES) 
 
 
 def due_at(certificate: Certificate, rules: RenewalRules = DEFAULT_RULES) -> datetime:
-    """When the renewal is due, whatever has been tried: inside the certificate's life, and inside the window if any."""
+    """When the renewal is due, whatever has been tried: inside the certificate's life, and inside the window if any,
+    or when a drill wants it, if that is sooner."""
+    usual = _usual_at(certificate, rules)
+    if certificate.replace_after is None:
+        return usual
+    return max(certificate.not_before, min(usual, certificate.replace_after))
+
+
+def _usual_at(certificate: Certificate, rules: RenewalRules) -> datetime:
     latest = emergency_at(certificate, rules)
     if certificate.revoked:
         return certificate.not_before
@@ -108,7 +120,7 @@ def due_at(certificate: Certificate, rules: RenewalRules = DEFAULT_RULES) -> dat
     if window is not None:
         # As much of the window as leaves room before the emergency; one that lies after it is not waited for.
         end = max(window.start, min(window.end, latest))
-        chosen = window.start + (end - window.start) * fraction(certificate.id, "window")
+        chosen = window.start + (end - window.start) * (1 - rules.room) * fraction(certificate.id, "window")
         return max(certificate.not_before, min(chosen, latest))
     life = certificate.not_after - certificate.not_before
     usual = rules.short if life <= rules.short_life else rules.usual
@@ -131,7 +143,7 @@ def plan(certificate: Certificate, now: datetime, rules: RenewalRules = DEFAULT_
     asks = certificate.polls and not certificate.revoked and now < certificate.not_after
     poll = max(now, certificate.next_poll or now)
     # A CA that was never asked is asked once even where the renewal is due by the dates alone: it may want it later.
-    known = certificate.next_poll or certificate.window or certificate.failures
+    known = certificate.next_poll or certificate.window or certificate.failures or certificate.replace_after
     if asks and (poll < step.at or (known is None and not urgent)):
         return Plan(Action.POLL, poll, f"the CA is asked for its window; {step.why}", due, urgent)
     return step
@@ -143,6 +155,8 @@ def _first(certificate: Certificate, due: datetime, now: datetime, *, urgent: bo
     if urgent:
         left = max(certificate.not_after - now, timedelta(0))
         return Plan(Action.EMERGENCY, now, f"{_span(left)} of its life are left", due, urgent)
+    if certificate.replace_after is not None and certificate.replace_after <= due:
+        return Plan(Action.RENEW, max(now, due), "a drill replaces it", due)
     why = "a moment inside the window that the CA suggests" if certificate.window else "most of its life is over then"
     return Plan(Action.RENEW, max(now, due), why, due)
 

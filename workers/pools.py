@@ -156,6 +156,7 @@ def _sites(deps: Deps) -> list[Callable[..., Any]]:
             zones.publish_zone, zones.publish_records, zones.withdraw_zone, zones.prove_zone_absent,
             SiteCertificateActivities(deps).issue_site_certificate, SiteCheckActivities(deps).check_site,
             RefundActivities(deps).send_refund, billing.stop_renewal, billing.go_on_renewing, billing.end_billing,
+            billing.change_price, billing.restore_price,
             LastBackupActivities(deps).export_zone, RenewalActivities(deps).issue_renewal,
             RenewalActivities(deps).verify_renewal, WindowActivities(deps).poll_windows,
             PaymentEventActivities(deps).fetch_payment_events]  # fmt: skip

@@ -106,6 +106,8 @@ ACTIVITIES: dict[str, Options] = {
     "stop_renewal": Options(EDGE, _s(60)),
     "go_on_renewing": Options(EDGE, _s(60)),
     "end_billing": Options(EDGE, _s(60)),
+    "change_price": Options(EDGE, _s(60)),
+    "restore_price": Options(EDGE, _s(60)),
     "make_renewal_csr": Options(HOSTS, _s(120)),
     # What the CA says is written down at its first word; further tries are the policy's, not these.
     "issue_renewal": Options(EDGE, _s(300), patience=1.5),

@@ -64,6 +64,10 @@ class OperatedRun(Decisions[Inputs]):
                 except (ActivityError, ChildWorkflowError) as error:
                     if is_cancelled_exception(error):
                         raise
+                    # Nobody is asked about a step of a run that leaves already. Runs that had asked before this was
+                    # looked at go on waiting; a retry lets them leave.
+                    if self._leaves() and workflow.patched("leaves-where-a-step-fails"):
+                        raise asyncio.CancelledError from error
                     await self._park(step, error)
                     continue
                 self._done.append(name)
@@ -224,11 +228,14 @@ class OperatedRun(Decisions[Inputs]):
         )
 
     def _check_leaving(self) -> None:
-        # A cancellation that meets an activity's normal end is swallowed by the await; look again at every boundary.
-        if self._taking_back or not self.reversible:
-            return
-        if self._leaving or workflow.cancellation_reason() is not None:
+        if self._leaves():
             raise asyncio.CancelledError
+
+    def _leaves(self) -> bool:
+        # A cancellation that meets an activity's end is swallowed by the await; look again at every boundary.
+        if self._taking_back or not self.reversible:
+            return False
+        return self._leaving or workflow.cancellation_reason() is not None
 
 
 def describe(error: ActivityError | ChildWorkflowError) -> tuple[str, str]:

@@ -117,6 +117,8 @@ class SubscriptionChange(JobRun):
             self._do("change_disk", LimitActivities.change_disk, LimitActivities.restore_disk),
             self._do("change_mailbox_size", LimitActivities.change_mailbox_size, LimitActivities.restore_mailbox_size),
         )
+        if workflow.patched("charges-for-the-new-price"):
+            await self._do("change_price", BillingActivities.change_price, BillingActivities.restore_price)
         await self._row("record_limits", ChangeActivities.record_limits)
 
     # ---- the end ----------------------------------------------------------------------------------------------------

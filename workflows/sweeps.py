@@ -85,6 +85,7 @@ class CertificateSweep:
             RenewalSweepActivities.start_renewals,
             task_queue=ids.RUNS_QUEUE,
             start_to_close_timeout=timedelta(seconds=120),
+            heartbeat_timeout=timedelta(seconds=20),
             schedule_to_close_timeout=timedelta(minutes=5),
         )
         options = activity_options("poll_windows", "", RunPolicy(automatic_minutes=5))

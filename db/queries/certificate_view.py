@@ -19,7 +19,7 @@ from db.queries.reading import Reader, Row
 SOON = timedelta(days=14)
 _LIVING = Certificate.superseded_at.is_(None)
 # What a renewal has got and nobody serves yet is no certificate of its own.
-_SERVED = _LIVING & ((Certificate.renews_id.is_(None)) | (Certificate.renew_after.is_not(None)))
+SERVED = _LIVING & ((Certificate.renews_id.is_(None)) | (Certificate.renew_after.is_not(None)))
 
 
 class CertificateState(StrEnum):
@@ -60,7 +60,7 @@ async def page(
 async def of_domain(session: AsyncSession, domain: str, organization_id: uuid.UUID | None) -> Certificate | None:
     """The certificate that is served for the name: one that names it, else one whose wildcard covers it."""
     name = domain.lower()
-    query = _of(organization_id).where(_SERVED, Certificate.names.overlap([name, f"*.{name.partition('.')[2]}"]))
+    query = _of(organization_id).where(SERVED, Certificate.names.overlap([name, f"*.{name.partition('.')[2]}"]))
     query = query.order_by(Certificate.names.contains([name]).desc(), Certificate.not_after.desc())
     return (await session.execute(query.limit(1))).scalar_one_or_none()
 
@@ -69,7 +69,7 @@ async def domains(
     session: AsyncSession, organization_id: uuid.UUID | None, *, offset: int, limit: int
 ) -> tuple[int, list[tuple[str, Certificate]]]:
     """Each name that has a certificate, in order, with the one that is served for it."""
-    served = _of(organization_id).where(_SERVED).with_only_columns(
+    served = _of(organization_id).where(SERVED).with_only_columns(
         Certificate.id, func.unnest(Certificate.names).label("name")
     ).subquery()  # fmt: skip
     total = (await session.execute(select(func.count()).select_from(served))).scalar_one()
@@ -108,7 +108,7 @@ def _state(state: CertificateState, now: datetime) -> ColumnElement[bool]:
     }
     if state is CertificateState.SUPERSEDED:
         return Certificate.superseded_at.is_not(None)
-    return _SERVED & conditions[state]
+    return SERVED & conditions[state]
 
 
 # ---- numbers --------------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from domain.errors import clip
 from domain.renewal_retries import FailureKind, Failures
 
 LEASE = timedelta(minutes=30)  # what was claimed and then lost is due again after it
+STARTING = timedelta(minutes=3)  # the same for what a sweep was about to start; a run that begins takes the whole lease
 TROUBLED_AFTER = 3  # tries that failed, one after the other
 NOT_YET = timedelta(hours=1)  # a holder that is still being made has its own run
 
@@ -55,6 +56,7 @@ def facts(row: Certificate, *, polls: bool = True) -> renewal.Certificate:
     return renewal.Certificate(
         id=str(row.id), not_before=row.not_before, not_after=row.not_after, window=window, polls=polls,
         next_poll=row.next_poll, failures=failures(row), rehearsals=rehearsals, revoked=row.revoked,
+        replace_after=row.replace_after,
     )  # fmt: skip
 
 
@@ -156,7 +158,9 @@ POLLS = text("next_action = 'poll'")
 RENEWALS = text("next_action in ('renew','rehearse','second_ca','emergency')")
 
 
-async def claim_due(session: AsyncSession, now: datetime, limit: int, *, polls: bool) -> list[Certificate]:
+async def claim_due(
+    session: AsyncSession, now: datetime, limit: int, *, polls: bool, lease: timedelta = LEASE
+) -> list[Certificate]:
     """Take what is due, the longest first, past what others hold. Not due again before the lease is over."""
     query = (
         select(Certificate)
@@ -167,7 +171,7 @@ async def claim_due(session: AsyncSession, now: datetime, limit: int, *, polls: 
     )
     rows = list((await session.execute(query)).scalars())
     for row in rows:
-        row.renew_after = now + LEASE
+        row.renew_after = now + lease
     return rows
 
 

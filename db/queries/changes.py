@@ -15,6 +15,7 @@ from db.queries.delivery import DISK_MB, MAILBOX_MB, Delivery
 from domain.catalogue import Limits
 from domain.mails import (
     PAYMENT_DUE,
+    PAYMENT_RECEIVED,
     PLAN_CHANGED,
     SITE_RESUMED,
     SITE_SUSPENDED,
@@ -45,7 +46,9 @@ class Letters:
 
     async def send(self, held: Delivery, template: str, date: datetime | None = None, **values: str) -> None:
         email = held.customer.email
-        told = {"name": held.customer.name or email, "site": held.name, "portal": self._portal,
+        # What is told must not fail for want of a word: a letter is written with the row that it tells of.
+        site = held.domain.name if held.domain is not None else f"of order {held.order.id}"
+        told = {"name": held.customer.name or email, "site": site, "portal": self._portal,
                 "mailbox": held.mailbox.email if held.mailbox else "its mailbox",
                 "date": f"{date or self.now:%d %B %Y}", **values}  # fmt: skip
         await mails.queue(self._session, self._keys, email, template, told)
@@ -121,7 +124,17 @@ async def kept(held: Delivery, letters: Letters) -> None:
 async def past_due(held: Delivery, letters: Letters) -> None:
     row = held.subscription
     row.status, row.past_due_since = SubscriptionStatus.PAST_DUE, letters.now
-    await letters.send(held, PAYMENT_DUE, letters.now + GRACE)
+    await payment_due(held, letters)
+
+
+async def payment_due(held: Delivery, letters: Letters) -> None:
+    """The letter alone, for one that is past due. What was told late may be over before it is told."""
+    since = held.subscription.past_due_since or letters.now
+    await letters.send(held, PAYMENT_DUE, max(since + GRACE, letters.now))
+
+
+async def payment_received(held: Delivery, letters: Letters) -> None:
+    await letters.send(held, PAYMENT_RECEIVED)
 
 
 async def terminated(session: AsyncSession, held: Delivery, job_id: str, letters: Letters) -> None:

@@ -84,6 +84,18 @@ async def started(session: AsyncSession, job_id: uuid.UUID) -> None:
     )
 
 
+async def remember(session: AsyncSession, job_id: str, name: str, value: str) -> None:
+    """Keep what a run found, for its way back. The first word stays: later ones are of its own doing."""
+    job = await session.get_one(Job, uuid.UUID(job_id), with_for_update=True)
+    if name not in job.payload:
+        job.payload = {**job.payload, name: value}
+        await session.flush()
+
+
+async def remembered(session: AsyncSession, job_id: str, name: str) -> str | None:
+    return (await session.get_one(Job, uuid.UUID(job_id))).payload.get(name)
+
+
 _SUBJECT = (
     select(Tenant, Order, Subscription)
     .join(Order, Order.id == Subscription.order_id)

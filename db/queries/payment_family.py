@@ -16,7 +16,7 @@ from db.models_sales import Customer, Order, PaymentEvent, Refund, Subscription
 from db.queries import orders
 from db.queries.orders import REFERENCE_LOCK
 from db.queries.payment_outcomes import Known
-from domain.payments import Facts, PaymentNews, Told
+from domain.payments import Facts, PaymentNews
 
 
 @dataclass
@@ -91,52 +91,3 @@ async def rows_about(session: AsyncSession, news: Sequence[PaymentNews]) -> Know
     query = select(Refund).where(Refund.order_id.in_(refs)).with_for_update()
     known.refunds = list((await session.execute(query.execution_options(populate_existing=True))).scalars())
     return known
-
-
-# ---- tying what is the payment service's to what is ours
-
-
-async def link(session: AsyncSession, known: Known, news: Sequence[PaymentNews]) -> None:
-    """Customers by a payment that names them, subscriptions by a payment or by their customer."""
-    for one in news:
-        if one.facts.payment_intent in known.orders:
-            _, subscription = known.orders[one.facts.payment_intent]
-            await _tie_customer(session, known.customers[subscription.customer_id], one.facts.customer)
-            if one.facts.subscription is not None:
-                _tie(known, subscription, one.facts.subscription)
-    for one in news:
-        if one.facts.kind is Told.PERIOD_PAID and one.facts.first and one.facts.subscription is not None:
-            candidates = _candidates(known, one.facts)
-            if len(candidates) == 1:
-                _tie(known, candidates[0], one.facts.subscription)
-    await session.flush()
-    tied = {subscription.customer_id for subscription in known.subscriptions.values()}
-    known.renewing = given(*(known.customers[ref].stripe_customer_id for ref in tied))
-
-
-def _tie(known: Known, subscription: Subscription, reference: str) -> None:
-    if subscription.stripe_subscription_id is None and reference not in known.subscriptions:
-        subscription.stripe_subscription_id = reference
-        known.subscriptions[reference] = subscription
-
-
-async def _tie_customer(session: AsyncSession, customer: Customer, reference: str | None) -> None:
-    if reference is None or customer.stripe_customer_id is not None:
-        return
-    taken = await session.execute(select(Customer.id).where(Customer.stripe_customer_id == reference))
-    if taken.first() is None:
-        customer.stripe_customer_id = reference
-        await session.flush()
-
-
-def _candidates(known: Known, facts: Facts) -> list[Subscription]:
-    """Subscriptions that the first invoice of one may be about: of its customer, for its money, for what it names."""
-    return [
-        subscription
-        for order, subscription in known.orders.values()
-        if subscription.stripe_subscription_id is None
-        and facts.customer is not None
-        and known.customers[subscription.customer_id].stripe_customer_id == facts.customer
-        and (facts.amount, facts.currency) == (order.total_amount_cents, order.currency)
-        and (not facts.says_what or facts.price_id == str(order.price_id))
-    ]

@@ -18,6 +18,12 @@ BUSY = "It is paid again, but another run is at work on the suspended subscripti
 DEAD = "A period was paid for a subscription that had ended."
 
 
+UNSURE = (
+    "{ref} of the payment service may be any of the subscriptions {ours}. Which one, its metadata tells there as soon "
+    "as slipwaySubscription holds an id of these."
+)
+
+
 @dataclass
 class Known:
     """Rows that messages are about."""
@@ -27,6 +33,7 @@ class Known:
     subscriptions: dict[str, Subscription] = field(default_factory=dict)  # by the payment service's id
     refunds: list[Refund] = field(default_factory=list)
     renewing: set[str] = field(default_factory=set)  # the payment service's customers that have a subscription there
+    unsure: dict[str, list[uuid.UUID]] = field(default_factory=dict)  # theirs, and those of ours that it may be
     busy: set[str] = field(default_factory=set)  # subscriptions that could not be resumed just now
 
     def refund_of(self, facts: Facts) -> Refund | None:
@@ -115,7 +122,7 @@ def _failed(one: PaymentNews, about: _About) -> _Said:
 def _period_paid(one: PaymentNews, about: _About) -> _Said:
     subscription = about.subscription
     if subscription is None:
-        return _case(about.reason) if about.reason else _FOREIGN
+        return _case(about.reason) if about.reason else _unsure(one, about) or _FOREIGN
     if one.facts.first and about.order is not None:
         return _paid(one, about)
     if subscription.ended_at is not None and one.happened_at > subscription.ended_at:
@@ -128,6 +135,17 @@ def _period_paid(one: PaymentNews, about: _About) -> _Said:
 def _last_paid(one: PaymentNews, about: _About) -> datetime:
     paid = [other for other in about.news if other.facts.kind is Told.PERIOD_PAID]
     return max(other.happened_at for other in paid if other.facts.subscription == one.facts.subscription)
+
+
+def _period_failed(one: PaymentNews, about: _About) -> _Said:
+    return _unsure(one, about) or _of_subscription(one, about)
+
+
+def _unsure(one: PaymentNews, about: _About) -> _Said | None:
+    found = about.known.unsure.get(one.facts.subscription or "")
+    if not found:
+        return None
+    return _case(UNSURE.format(ref=one.facts.subscription, ours=" or ".join(sorted(map(str, found)))))
 
 
 def _of_subscription(one: PaymentNews, about: _About) -> _Said:
@@ -166,7 +184,7 @@ _JUDGES = {
     Told.PAID: _paid,
     Told.FAILED: _failed,
     Told.PERIOD_PAID: _period_paid,
-    Told.PERIOD_FAILED: _of_subscription,
+    Told.PERIOD_FAILED: _period_failed,
     Told.SUBSCRIPTION: _of_subscription,
     Told.REFUND: _refund,
     Told.DISPUTE: _dispute,

@@ -18,11 +18,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.models_jobs import Job
 from db.models_sales import PaymentEvent, Subscription
-from db.queries import audit, jobs, orders
+from db.queries import audit, jobs, orders, payment_letters
 from db.queries.audit import Actor
+from db.queries.changes import Letters
 from db.queries.orders import Placed, Refused
-from db.queries.payment_family import Family, gather, given, link, news_of, rows_about
+from db.queries.payment_family import Family, gather, given, news_of, rows_about
 from db.queries.payment_outcomes import Known, judge
+from db.queries.payment_ties import link
 from domain.payments import Facts, PaymentNews, Standing, Told, asked_in, refunded, standing
 from domain.sales import EventOutcome, JobType, OrderStatus, RefundStatus, SubscriptionStatus
 
@@ -39,7 +41,7 @@ class Taken:
     changes: list[Job] = field(default_factory=list)
 
 
-async def take(session: AsyncSession, news: PaymentNews, base_domain: str) -> Taken:
+async def take(session: AsyncSession, news: PaymentNews, base_domain: str, letters: Letters) -> Taken:
     """Write a verified message down and do what it asks for, in the caller's transaction."""
     if not await _kept(session, news):
         known = await session.get_one(PaymentEvent, news.id)
@@ -50,23 +52,25 @@ async def take(session: AsyncSession, news: PaymentNews, base_domain: str) -> Ta
     if _buys(facts):
         placed, reason = await _place(session, facts, base_domain)
     family = Family({news.id}, given(facts.payment_intent), given(facts.subscription), given(facts.customer))
-    changes = await _follow(session, family, {news.id: reason} if reason else {})
+    changes = await _follow(session, family, {news.id: reason} if reason else {}, letters)
     row = await session.get_one(PaymentEvent, news.id)
     return Taken(True, EventOutcome(row.outcome), placed, changes)
 
 
-async def take_audited(session: AsyncSession, news: PaymentNews, base_domain: str, who: Actor) -> Taken:
+async def take_audited(
+    session: AsyncSession, news: PaymentNews, base_domain: str, letters: Letters, who: Actor
+) -> Taken:
     """`take`, with a line in the audit log for an order that comes of it."""
-    taken = await take(session, news, base_domain)
+    taken = await take(session, news, base_domain, letters)
     if taken.placed is not None and taken.placed.created:
         await audit.record(session, who, "order.create", "order", str(taken.placed.order.id),
                            tenant=taken.placed.tenant.slug, event=news.id)  # fmt: skip
     return taken
 
 
-async def catch_up(session: AsyncSession, placed: Placed) -> None:
+async def catch_up(session: AsyncSession, placed: Placed, letters: Letters) -> None:
     """Take in what was told of an order's payment before the order came."""
-    await _follow(session, Family(payments={placed.order.stripe_payment_intent_id}), {})
+    await _follow(session, Family(payments={placed.order.stripe_payment_intent_id}), {}, letters)
     await session.refresh(placed.subscription)  # the database's own times
 
 
@@ -127,7 +131,7 @@ async def _place(session: AsyncSession, facts: Facts, base_domain: str) -> tuple
 # ---- what follows from everything that is known
 
 
-async def _follow(session: AsyncSession, family: Family, reasons: dict[str, str]) -> list[Job]:
+async def _follow(session: AsyncSession, family: Family, reasons: dict[str, str], letters: Letters) -> list[Job]:
     """Link, renew, refund, and judge every message of a family anew."""
     rows = await gather(session, family)
     news = {row.id: news_of(row) for row in rows}
@@ -135,8 +139,11 @@ async def _follow(session: AsyncSession, family: Family, reasons: dict[str, str]
     await link(session, known, list(news.values()))
     changes = []
     for ref, ours in known.subscriptions.items():
-        told = standing([one for one in news.values() if one.facts.subscription == ref])
-        if _renew(ours, told):
+        told, before = standing([one for one in news.values() if one.facts.subscription == ref]), ours.status
+        resumes = _renew(ours, told)
+        about = [row for row in rows if news[row.id].facts.subscription == ref]
+        await payment_letters.write(session, ours, before, about, letters)
+        if resumes:
             job = await jobs.request(session, ours.id, JobType.RESUME, reason="paid", requested_by=PAYMENT_SERVICE)
             if job is None:
                 known.busy.add(ref)

@@ -111,6 +111,7 @@ async def create(
     role: Role,
     username: str | None,
     organization_id: uuid.UUID | None,
+    must_change: bool = True,
 ) -> User:
     """Behind the lock. Whoever is made by somebody else must change the password first."""
     if organization_id is not None and await session.get(Organization, organization_id) is None:
@@ -121,7 +122,7 @@ async def create(
         raise Taken("username")
     user = User(
         id=new_id(), username=username or await _username_from(session, email), email=email, name=name,
-        password_hash=password_hash, role=role.value, organization_id=organization_id, must_change_password=True,
+        password_hash=password_hash, role=role.value, organization_id=organization_id, must_change_password=must_change,
         is_active=True,
     )  # fmt: skip
     session.add(user)

@@ -31,6 +31,7 @@ class NewPrice:
     amount_cents: int
     currency: str
     limits: dict[str, Any]
+    stripe_price_id: str | None = None
 
     @property
     def place(self) -> tuple[str, str]:
@@ -129,11 +130,15 @@ async def _replace(
 ) -> bool:
     """Whether any price ended or began. Prices that say what is there already leave it alone."""
     there = {(price.interval, price.currency): price for price in staying}
-    beginning = []
+    beginning, named = [], False
     for new in prices:
         old = there.get(new.place)
         if old is not None and (old.amount_cents, old.limits_json) == (new.amount_cents, new.limits):
-            continue
+            if new.stripe_price_id in (None, old.stripe_price_id):
+                continue
+            if old.stripe_price_id is None:  # it only becomes known what it is called there
+                old.stripe_price_id, named = new.stripe_price_id, True
+                continue
         beginning.append(new)
         if old is not None:
             ending.append(old)
@@ -141,12 +146,12 @@ async def _replace(
         price.active = False
     await session.flush()  # first: the session would write new rows before changed ones, and two would be active
     session.add_all(_row(row, price) for price in beginning)
-    return bool(ending or beginning)
+    return named or bool(ending or beginning)
 
 
 def _row(product: Product, price: NewPrice) -> Price:
     return Price(id=new_id(), product_id=product.id, interval=price.interval, amount_cents=price.amount_cents,
-                 currency=price.currency, limits_json=price.limits)  # fmt: skip
+                 currency=price.currency, limits_json=price.limits, stripe_price_id=price.stripe_price_id)  # fmt: skip
 
 
 _ORDER = (Price.currency, Price.amount_cents, Price.created_at.desc(), Price.id.desc())

@@ -18,6 +18,7 @@ from db.queries.reading import Reader, Row
 from domain.statuses import Role
 
 MAX_PASSWORD_BYTES = 72  # bcrypt reads no further
+NOBODY_KNOWS = "!"  # the hash of who has not chosen a password yet: no password has it
 
 # One hash at a time: bcrypt is meant to be slow, and a flood of sign-ins must leave a core to everybody else.
 _hashing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bcrypt")
@@ -43,7 +44,9 @@ async def hash_password(password: str, rounds: int) -> str:
 
 
 async def check_password(password: str, password_hash: str) -> bool:
-    """Always one full bcrypt computation, also for passwords that cannot be right."""
+    """One full bcrypt computation, also for passwords that cannot be right; none where nobody has chosen one yet."""
+    if password_hash == NOBODY_KNOWS:
+        return False
     given = password.encode()
     shortened = given[:MAX_PASSWORD_BYTES]
     loop = asyncio.get_running_loop()

@@ -10,7 +10,7 @@ from cryptography.x509.oid import NameOID
 from pydantic import BaseModel
 
 from providers.acme.ari import certificate_id
-from providers.acme.csr import CsrFacts, key_sha256
+from providers.acme.csr import CsrFacts, key_sha256, key_type
 from providers.acme.problems import PROVIDER
 from providers.errors import Transient
 
@@ -29,6 +29,7 @@ class Issued(BaseModel):
     not_after: datetime
     names: list[str]
     key_sha256: str
+    key_type: str = ""
     certificate_id: str = ""
     replaces: str = ""
 
@@ -54,6 +55,7 @@ def read_chain(chain_pem: str, wanted: CsrFacts, *, replaces: str = "") -> Issue
         not_after=leaf.not_valid_after_utc,
         names=named,
         key_sha256=key,
+        key_type=key_type(leaf.public_key()),
         certificate_id=certificate_id(leaf) or "",
         replaces=replaces,
     )

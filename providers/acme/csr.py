@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import NameOID
 from pydantic import BaseModel
@@ -23,6 +24,15 @@ def key_sha256(key: CertificatePublicKeyTypes) -> str:
     digest = hashes.Hash(hashes.SHA256())
     digest.update(key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo))
     return digest.finalize().hex()
+
+
+def key_type(key: CertificatePublicKeyTypes) -> str:
+    """What kind of key it is: "ec-secp256r1", "rsa-2048", "ed25519"."""
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return f"ec-{key.curve.name}"
+    if isinstance(key, rsa.RSAPublicKey):
+        return f"rsa-{key.key_size}"
+    return type(key).__name__.lower().removesuffix("publickey").strip("_")
 
 
 def facts(csr_pem: str) -> CsrFacts:

@@ -8,7 +8,7 @@ from domain.payments import Facts, PaymentNews, Told, moment
 from domain.sales import RefundStatus
 from providers.payments import events
 from providers.payments.events import Meanings, meaning
-from providers.payments.objects import MARK, Malformed, Refund
+from providers.payments.objects import MARK, OURS, Malformed, Refund
 from providers.payments.webhook import Event
 
 
@@ -29,7 +29,7 @@ def facts_of(told: Meanings) -> Facts:
             return Facts(
                 kind=Told.PAID, payment_intent=told.payment_intent, subscription=told.subscription,
                 invoice=told.invoice, customer=told.customer, amount=told.amount, currency=told.currency,
-                **_bought(told.metadata, told.email),
+                ours=told.metadata.get(OURS, ""), **_bought(told.metadata, told.email),
             )  # fmt: skip
         case events.PaymentFailed():
             return Facts(kind=Told.FAILED, payment_intent=told.payment_intent)
@@ -40,12 +40,14 @@ def facts_of(told: Meanings) -> Facts:
                 payment_intent=invoice.payment_intent, subscription=invoice.subscription, invoice=invoice.id,
                 customer=invoice.customer, amount=invoice.amount_paid, currency=invoice.currency,
                 first=invoice.billing_reason == "subscription_create", period_start=invoice.period_start,
-                period_end=invoice.period_end, **_bought(invoice.metadata, invoice.email),
+                period_end=invoice.period_end, ours=invoice.metadata.get(OURS, ""),
+                **_bought(invoice.metadata, invoice.email),
             )  # fmt: skip
         case events.SubscriptionChanged() | events.SubscriptionEnded():
             ended, found = isinstance(told, events.SubscriptionEnded), told.subscription
             return Facts(kind=Told.SUBSCRIPTION, subscription=found.id, customer=found.customer,
-                         ends=ended or found.ends_at is not None, over=ended)  # fmt: skip
+                         ours=found.metadata.get(OURS, ""), over=ended,
+                         ends=ended or found.ends_at is not None)  # fmt: skip
         case events.RefundChanged():
             refund = told.refund
             return Facts(kind=Told.REFUND, payment_intent=refund.payment_intent, amount=refund.amount,

@@ -18,6 +18,7 @@ from providers.errors import Transient
 
 PROVIDER = "stripe"
 MARK = "slipwayRefund"  # in a refund's metadata: the key it was ordered with
+OURS = "slipwaySubscription"  # in a subscription's metadata: the id of ours
 Json = dict[str, Any]
 M = TypeVar("M", bound=BaseModel)
 
@@ -61,6 +62,13 @@ class Refund(BaseModel, frozen=True):
         return self.status in {"failed", "canceled"}
 
 
+class Item(BaseModel, frozen=True):
+    """What a subscription charges for."""
+
+    id: str | None = None
+    price: str | None = None  # Stripe's id
+
+
 class Subscription(BaseModel, frozen=True):
     id: str = Field(min_length=1)
     status: str  # incomplete, incomplete_expired, trialing, active, past_due, canceled, unpaid, paused
@@ -69,7 +77,7 @@ class Subscription(BaseModel, frozen=True):
     period_end: int | None = None
     cancel_at_period_end: bool = False
     cancel_at: int | None = None
-    prices: tuple[str, ...] = ()  # Stripe's ids
+    items: tuple[Item, ...] = ()
     metadata: dict[str, str] = {}
 
     @property
@@ -133,7 +141,7 @@ def subscription(read: Json) -> Subscription:
         # Items may be billed at different times: paid up to the first end.
         "period_start": max(starts, default=read.get("current_period_start")),
         "period_end": min(ends, default=read.get("current_period_end")),
-        "prices": tuple(price for item in items if (price := reference(item.get("price")))),
+        "items": tuple({"id": reference(item), "price": reference(item.get("price"))} for item in items),
         "metadata": metadata(read),
     })  # fmt: skip
 

@@ -1,5 +1,6 @@
 """Stripe's API v1 as far as we need it (https://docs.stripe.com/api): look at payments, give money back, end
-subscriptions, and read the events that a webhook lost. Nothing here charges anybody: that is the shop's.
+subscriptions or change their price, and read the events that a webhook lost. What is
+sold, and to whom, is the shop's.
 
 Plain HTTP and not the `stripe` library: we use nine calls of it, and it repeats failed ones by itself and makes up
 their Idempotency-Key where none is given. What may be repeated here, and under which key, is decided by a row.
@@ -154,6 +155,19 @@ class Stripe:
         except NotFound:  # ended between the two calls
             return await self.subscription(id_)
 
+    async def change_price(self, id_: str, *, price: str, key: str) -> Subscription:
+        """Charge for another price from now on, whatever of the period is left: the difference is on the next invoice.
+        With another interval Stripe begins a new period and asks for its money at once.
+
+        One that has this price is left as it is. Conflict where it has ended, or charges for more than one thing.
+        """
+        found = await self.subscription(id_)
+        item, before = only_item(found)
+        if before == price:
+            return found
+        form = {"items[0][id]": item, "items[0][price]": price, "proration_behavior": "create_prorations"}
+        return wire.subscription(await self._post(_subscription(id_), form, key=key))
+
     # ---- events
 
     async def events_after(self, event: str, *, types: Sequence[str] = ACTED_ON) -> AsyncIterator[Event]:
@@ -212,6 +226,19 @@ class Stripe:
         if not response.is_success:
             raise from_response(response)
         return READER.object_of(response)
+
+
+def only_item(found: Subscription) -> tuple[str, str]:
+    """(item, price) of what a subscription charges for. Conflict where it has ended, or where that is not one thing."""
+    if found.ended:
+        raise Conflict(f"subscription {found.id} has ended", provider=PROVIDER)
+    if len(found.items) != 1:
+        raise Conflict(f"subscription {found.id} charges for {len(found.items)} things: which of them is meant must be "
+                       "decided at Stripe", provider=PROVIDER)  # fmt: skip
+    item = found.items[0]
+    if item.id is None or item.price is None:
+        raise Malformed(f"Stripe showed no item or price of subscription {found.id}", provider=PROVIDER)
+    return item.id, item.price
 
 
 def _safe(id_: str) -> str:

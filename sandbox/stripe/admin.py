@@ -20,7 +20,17 @@ from sandbox.clouds.faults import Faults
 from sandbox.clouds.records import Fault
 from sandbox.stripe.journal import Journal
 from sandbox.stripe.payments import Payments, Purchase
-from sandbox.stripe.records import Customer, Dispute, Endpoint, Invoice, Payment, Refund, StoredEvent, Subscription
+from sandbox.stripe.records import (
+    Customer,
+    Dispute,
+    Endpoint,
+    Invoice,
+    Payment,
+    Price,
+    Refund,
+    StoredEvent,
+    Subscription,
+)
 from sandbox.stripe.subscriptions import Subscriptions
 from sandbox.stripe.wire import Refusal
 
@@ -40,6 +50,7 @@ class Admin:
     POST payments/{id}/{verb}                succeed, fail (one that is `later`), refund (by hand), dispute
     POST refunds/{id}/{verb}                 succeed, fail
     POST disputes/{id}/{verb}                win, lose
+    POST prices                              a `Price` that subscriptions may be moved to
     POST subscriptions/{id}/{verb}           renew, fail (a renewal is not paid), recover, relapse (its next try), end
     GET, PUT webhook                         the `Endpoint`
     POST events/{id}/resend                  {"copies": n}
@@ -87,6 +98,7 @@ class Admin:
                 self._route("PUT", "webhook", self._set_webhook),
                 self._route("POST", "payments", self._pay),
                 self._route("GET", "payments/{id}", self._payment),
+                self._route("POST", "prices", self._offer),
                 self._route("POST", "events/{id}/resend", self._resend),
                 self._route("GET", "faults", self._list_faults),
                 self._route("POST", "faults", self._add_fault),
@@ -116,6 +128,11 @@ class Admin:
         subscribes = purchase.mode == "subscription"
         made = self._subscriptions.begin(purchase) if subscribes else self._payments.buy(purchase)
         return JSONResponse(made.model_dump(), 201)
+
+    async def _offer(self, request: Request) -> Response:
+        price = Price.model_validate_json(await request.body())
+        with self._journal.store.transaction():
+            return JSONResponse(self._subscriptions.offer(price).model_dump(), 201)
 
     async def _payment(self, request: Request) -> Response:
         payment = self._payments.get(request.path_params["id"])

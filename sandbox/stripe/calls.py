@@ -126,9 +126,14 @@ class Calls:
         return wire.subscription(self._subscriptions.get(id_))
 
     def change_subscription(self, wire: Wire, id_: str, form: Form) -> Json:
-        forms.known(form, {"cancel_at_period_end"})
+        forms.known(form, {"cancel_at_period_end", "items", "proration_behavior"})
         wanted = forms.truth(form, "cancel_at_period_end")
+        items = forms.several(form, "items", {"id", "price"})
+        # `always_invoice` is Stripe's third; nothing of ours asks for money at once.
+        prorates = forms.choice(form, "proration_behavior", ("create_prorations", "none")) != "none"
         found = self._subscriptions.get(id_)
+        for item in items:
+            found = self._subscriptions.set_price(id_, item.get("id"), item.get("price", ""), prorates=prorates)
         return wire.subscription(found if wanted is None else self._subscriptions.set_cancel(id_, wanted))
 
     def end_subscription(self, wire: Wire, id_: str, form: Form) -> Json:

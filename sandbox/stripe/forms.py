@@ -10,18 +10,20 @@ from urllib.parse import parse_qsl
 from sandbox.stripe.wire import Refusal
 
 Form = dict[str, Any]
-_NAME = re.compile(r"(\w+)(?:\[(\w*)\])?\Z")
+_NAME = re.compile(r"(\w+)(?:\[(\w*)\])?(?:\[(\w+)\])?\Z")
 
 
 def decode(raw: str) -> Form:
-    """One level of brackets, which is as deep as our calls go."""
+    """Two levels of brackets, which is as deep as our calls go; `items[0][price]=c` is one of several."""
     form: Form = {}
     for name, value in parse_qsl(raw, keep_blank_values=True):
         found = _NAME.match(name)
         if not found:
             raise unknown(name)
-        outer, inner = found.groups()
-        if inner is None:
+        outer, inner, member = found.groups()
+        if member is not None:
+            form.setdefault(outer, {}).setdefault(inner, {})[member] = value
+        elif inner is None:
             form[outer] = value
         elif inner == "" or inner.isdigit():
             form.setdefault(outer, []).append(value)
@@ -68,6 +70,18 @@ def mapping(form: Form, name: str) -> dict[str, str]:
     if not isinstance(value, dict):
         raise Refusal(400, "Invalid object", param=name)
     return value
+
+
+def several(form: Form, name: str, members: Collection[str]) -> list[dict[str, str]]:
+    """The objects of `name[0][…]`, `name[1][…]`, in the order of their numbers."""
+    value = form.get(name, {})
+    if not isinstance(value, dict) or not all(isinstance(one, dict) and key.isdigit() for key, one in value.items()):
+        raise Refusal(400, "Invalid array", param=name)
+    for key, one in value.items():
+        for member in one:
+            if member not in members:
+                raise unknown(f"{name}[{key}][{member}]")
+    return [value[key] for key in sorted(value, key=int)]
 
 
 def unknown(name: str) -> Refusal:

@@ -54,6 +54,15 @@ class Dispute(BaseModel):
     created: int
 
 
+class Price(BaseModel):
+    """What a subscription may be moved to."""
+
+    id: str
+    amount: int
+    currency: str
+    interval: Interval
+
+
 class Subscription(BaseModel):
     id: str
     item: str
@@ -70,6 +79,7 @@ class Subscription(BaseModel):
     ended_at: int | None = None
     end_reason: str | None = None
     latest_invoice: str | None = None
+    unbilled: int = 0  # differences of changed prices, for the next invoice
     metadata: dict[str, str] = {}
     created: int
 
@@ -80,7 +90,9 @@ class Invoice(BaseModel):
     id: str
     subscription: str
     payment: str
-    billing_reason: Literal["subscription_create", "subscription_cycle"]
+    amount: int | None = None  # of the period alone; None: the subscription's
+    prorated: int = 0  # differences of changed prices
+    billing_reason: Literal["subscription_create", "subscription_cycle", "subscription_update"]
     status: Literal["open", "paid", "void"]
     period_start: int
     period_end: int

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from sandbox.clouds.store import Store
 from sandbox.stripe.journal import Journal
 from sandbox.stripe.payments import Payments, Purchase
-from sandbox.stripe.records import DAY, Interval, Invoice, Payment, Subscription
+from sandbox.stripe.records import DAY, Interval, Invoice, Payment, Price, Subscription
 from sandbox.stripe.wire import Json, Refusal, missing
 
 RETRY = 3 * DAY
@@ -35,12 +35,14 @@ class Subscriptions:
             )  # fmt: skip
             invoice = Invoice(
                 id=self._journal.id("in"), subscription=made.id, payment=payment.id, status="paid",
-                billing_reason="subscription_create", period_start=made.period_start, period_end=made.period_end,
-                created=now,
+                amount=made.amount, billing_reason="subscription_create", period_start=made.period_start,
+                period_end=made.period_end, created=now,
             )  # fmt: skip
             made = made.model_copy(update={"latest_invoice": invoice.id})
             self._store.put(invoice.id, invoice)
             self._store.put(made.id, made)
+            if self._store.get(Price, made.price) is None:
+                self.offer(Price(id=made.price, amount=made.amount, currency=made.currency, interval=made.interval))
             self._journal.emit("customer.subscription.created", self._journal.wire.subscription(made))
             self._payments.announce(payment, invoice)
             self._tell(invoice, made, "paid")
@@ -55,17 +57,20 @@ class Subscriptions:
                 return self.end(id_, reason="cancellation_requested")
             before = self._journal.wire.subscription(found)
             email = self._payments.get(self._invoice_of(found).payment).email
-            purchase = Purchase(amount=found.amount, currency=found.currency, email=email)
+            # What a change gave back beyond the price would become a balance of the customer's: not kept here.
+            prorated = max(found.unbilled, 1 - found.amount)
+            purchase = Purchase(amount=found.amount + prorated, currency=found.currency, email=email)
             payment = self._payments.new(purchase, later=not succeeds, checkout=False)
             now, start = int(time.time()), found.period_end
             invoice = Invoice(
                 id=self._journal.id("in"), subscription=id_, payment=payment.id, billing_reason="subscription_cycle",
+                amount=found.amount, prorated=prorated,
                 status="paid" if succeeds else "open", period_start=start, period_end=after(start, found.interval),
                 next_attempt=None if succeeds else now + RETRY, created=now,
             )  # fmt: skip
             changed = found.model_copy(update={
                 "period_start": start, "period_end": invoice.period_end, "latest_invoice": invoice.id,
-                "status": "active" if succeeds else "past_due",
+                "unbilled": 0, "status": "active" if succeeds else "past_due",
             })  # fmt: skip
             self._store.put(invoice.id, invoice)
             self._change(changed, before)
@@ -110,6 +115,36 @@ class Subscriptions:
             "cancel_at_period_end": wanted, "canceled_at": int(time.time()) if wanted else None,
             "end_reason": "cancellation_requested" if wanted else None,
         })  # fmt: skip
+        self._change(changed, before)
+        return changed
+
+    def offer(self, price: Price) -> Price:
+        self._store.put(price.id, price)
+        return price
+
+    def set_price(self, id_: str, item: str | None, price: str, *, prorates: bool) -> Subscription:
+        """Another price of the same interval for the one item; the rest of the period is for the next invoice."""
+        found = self._living(id_, kept=True)
+        if item is None:  # Stripe would add another item beside the one that is there
+            raise Refusal(400, "The sandbox knows subscriptions of one item: name it.", param="items[0][id]")
+        if item != found.item:
+            raise Refusal(
+                400, f"The subscription item {item} does not belong to {id_}", param="items[0][id]", kept=True
+            )
+        wanted = self._store.get(Price, price)
+        if wanted is None:
+            raise missing("price", price, param="items[0][price]", status=400)
+        if (wanted.currency, wanted.interval) != (found.currency, found.interval):
+            told = f"The price {price} is in {wanted.currency} a {wanted.interval}; the sandbox changes neither."
+            raise Refusal(400, told, param="items[0][price]", kept=True)
+        if price == found.price:
+            return found
+        before = self._journal.wire.subscription(found)
+        length = max(1, found.period_end - found.period_start)
+        left = min(length, max(0, found.period_end - int(time.time())))
+        difference = (wanted.amount - found.amount) * left // length if prorates else 0
+        changed = found.model_copy(update={"price": price, "amount": wanted.amount,
+                                           "unbilled": found.unbilled + difference})  # fmt: skip
         self._change(changed, before)
         return changed
 

@@ -112,32 +112,42 @@ class Wire:
     def invoice(self, one: Invoice, subscription: Subscription, payment: Payment) -> Json:
         paid = one.status == "paid"
         details = {"metadata": subscription.metadata, "subscription": subscription.id}
-        line: Json = {
-            "id": one.id.replace("in_", "il_"), "object": "line_item", "amount": subscription.amount,
-            "currency": subscription.currency, "invoice": one.id, "metadata": {},
-            "period": {"start": one.period_start, "end": one.period_end}, "quantity": 1, **self._mode,
-        }  # fmt: skip
+        sold = subscription.amount if one.amount is None else one.amount
+        total = sold + one.prorated
+        parts = [(sold, False), *([(one.prorated, True)] if one.prorated else [])]
+        lines = [self._line(one, subscription, amount, proration=proration) for amount, proration in parts]
         shown: Json = {
-            "id": one.id, "object": "invoice", "amount_due": subscription.amount,
-            "amount_paid": subscription.amount if paid else 0, "amount_remaining": 0 if paid else subscription.amount,
+            "id": one.id, "object": "invoice", "amount_due": total,
+            "amount_paid": total if paid else 0, "amount_remaining": 0 if paid else total,
             "attempt_count": one.attempt_count, "attempted": True, "billing_reason": one.billing_reason,
             "created": one.created, "currency": subscription.currency, "customer": subscription.customer,
             "customer_email": payment.email, "metadata": {}, "next_payment_attempt": one.next_attempt,
             # The period that is over, as Stripe tells it: what is sold stands at the lines.
             "period_start": subscription.created if one.billing_reason == "subscription_create" else
             one.period_start - (one.period_end - one.period_start), "period_end": one.period_start,
-            "status": one.status, "total": subscription.amount, **self._mode,
+            "status": one.status, "total": total, **self._mode,
         }  # fmt: skip
         url = f"/v1/invoices/{one.id}/lines"
         if self.basil:
-            line["parent"] = {"type": "subscription_item_details", "invoice_item_details": None,
-                              "subscription_item_details": {"proration": False, "subscription": subscription.id,
-                                                            "subscription_item": subscription.item}}  # fmt: skip
             parent = {"type": "subscription_details", "quote_details": None, "subscription_details": details}
-            return {**shown, "lines": listed([line], url), "parent": parent}
-        line |= {"type": "subscription", "subscription": subscription.id, "proration": False}
-        return {**shown, "lines": listed([line], url), "subscription": subscription.id, "payment_intent": one.payment,
+            return {**shown, "lines": listed(lines, url), "parent": parent}
+        return {**shown, "lines": listed(lines, url), "subscription": subscription.id, "payment_intent": one.payment,
                 "charge": payment.charge if paid else None, "paid": paid, "subscription_details": details}  # fmt: skip
+
+    def _line(self, one: Invoice, subscription: Subscription, amount: int, *, proration: bool) -> Json:
+        """A difference is told of the period before the one that is sold."""
+        start, end = one.period_start, one.period_end
+        line: Json = {
+            "id": one.id.replace("in_", "ilp_" if proration else "il_"), "object": "line_item", "amount": amount,
+            "currency": subscription.currency, "invoice": one.id, "metadata": {}, "quantity": 1,
+            "period": {"start": start - (end - start), "end": start} if proration else {"start": start, "end": end},
+            **self._mode,
+        }  # fmt: skip
+        if not self.basil:
+            return line | {"type": "subscription", "subscription": subscription.id, "proration": proration}
+        details = {"proration": proration, "subscription": subscription.id, "subscription_item": subscription.item}
+        return line | {"parent": {"type": "subscription_item_details", "invoice_item_details": None,
+                                  "subscription_item_details": details}}  # fmt: skip
 
     def invoice_payment(self, one: Invoice, payment: Payment) -> Json:
         paid = one.status == "paid"

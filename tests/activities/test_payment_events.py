@@ -21,6 +21,7 @@ from db.keyring import KeyRing
 from db.models import AuditEntry
 from db.models_sales import Order, PaymentCatchUp, PaymentEvent
 from db.queries import payment_catch_up, payments
+from db.queries.changes import Letters
 from db.session import Database
 from domain.config import RunConfig
 from domain.payments import EventsFetched
@@ -79,11 +80,12 @@ def sell(server: StripeServer, shop: Shop) -> str:
     return server.account.payments.buy(Purchase(amount=995, email=email, metadata=metadata)).id
 
 
-async def by_webhook(db: Database, server: StripeServer, *events: StoredEvent) -> None:
+async def by_webhook(db: Database, keys: KeyRing, server: StripeServer, *events: StoredEvent) -> None:
     for event in events:
         shown = server.account.journal.wire.event(event, 0)
         async with db.begin() as session:
-            await payments.take(session, news_of(event_of(shown)), "slipway.test")
+            letters = Letters(session, keys, "https://portal.test", datetime.now(UTC))
+            await payments.take(session, news_of(event_of(shown)), "slipway.test", letters)
 
 
 def told(server: StripeServer) -> list[StoredEvent]:
@@ -136,13 +138,13 @@ class TestMissed:
             assert progress.fetched == 6
 
     async def test_what_the_webhook_brings_before_and_after_is_not_doubled(
-        self, db: Database, server: StripeServer, shop: Shop, sweep: Sweep
+        self, db: Database, keys: KeyRing, server: StripeServer, shop: Shop, sweep: Sweep
     ) -> None:
         sold = sorted(sell(server, shop) for _ in range(4))
         events = told(server)
-        await by_webhook(db, server, events[-1], events[2])  # the newest first: it says nothing of the others
+        await by_webhook(db, keys, server, events[-1], events[2])  # the newest first: it says nothing of the others
         assert (await run(sweep)).fetched == len(events) - 2
-        await by_webhook(db, server, *events[::-1])
+        await by_webhook(db, keys, server, *events[::-1])
         assert await ordered(db) == sold
         assert await kept(db) == {event.id for event in events}
 
@@ -216,14 +218,14 @@ class TestMissed:
 
 class TestPosition:
     async def test_the_first_time_it_begins_with_the_oldest_message_that_came(
-        self, db: Database, server: StripeServer, shop: Shop, sweep: Sweep
+        self, db: Database, keys: KeyRing, server: StripeServer, shop: Shop, sweep: Sweep
     ) -> None:
         foreign, first, missed = sell(server, shop), sell(server, shop), sell(server, shop)
         events = told(server)
         age(server, events[:2], timedelta(days=9))
         age(server, events[2:4], timedelta(days=4))
         age(server, events[4:], timedelta(days=2))
-        await by_webhook(db, server, *told(server)[2:4])
+        await by_webhook(db, keys, server, *told(server)[2:4])
         await run(sweep)
         assert await ordered(db) == sorted([first, missed])
         assert foreign not in await ordered(db)

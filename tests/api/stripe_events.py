@@ -76,10 +76,19 @@ def invoice(
     }, at=at)  # fmt: skip
 
 
-def subscription(kind: str, ref: str, *, at: int, status: str = "active", cancel: bool = False) -> Event:
+def subscription(
+    kind: str,
+    ref: str,
+    *,
+    at: int,
+    status: str = "active",
+    cancel: bool = False,
+    customer: str | None = None,
+    metadata: dict[str, str] | None = None,
+) -> Event:
     return event(f"customer.subscription.{kind}", {
         "object": "subscription", "id": ref, "status": status, "cancel_at_period_end": cancel, "cancel_at": None,
-        "customer": None, "metadata": {},
+        "customer": customer, "metadata": metadata or {},
         "items": {"object": "list", "data": [{"id": "si_1", "current_period_start": T0,
                                               "current_period_end": T0 + 30 * DAY}]},
     }, at=at)  # fmt: skip

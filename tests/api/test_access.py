@@ -23,6 +23,7 @@ CLOSED = {
     "/api/hosting/servers": ADMINISTRATORS | {Role.OPERATOR},
     "/api/tenants": ADMINISTRATORS,
     "/api/ssl/renew/{domain}": ADMINISTRATORS | {Role.OPERATOR},
+    "/api/ssl/drills": ADMINISTRATORS | {Role.OPERATOR},
     "/api/ssl/request-letsencrypt": ADMINISTRATORS | {Role.OPERATOR},
     "/api/operator/payment-cases/{event_id}/settle": ADMINISTRATORS | {Role.OPERATOR, Role.BILLING},
 }
@@ -40,6 +41,7 @@ CHANGED_BY = {
 OPEN = {
     ("post", "/api/auth/login"), ("post", "/api/auth/refresh"), ("get", "/api/live"), ("get", "/api/ready"),
     ("get", "/api/health"), ("get", "/metrics"), ("get", "/api/portal/options"), ("get", "/api/public/products"),
+    ("post", "/api/auth/register"), ("post", "/api/auth/register/confirm"),  # 403 unless the settings open them
     ("post", "/api/auth/password/forgot"), ("post", "/api/auth/password/reset"),
     ("post", "/api/webhooks/stripe"),  # 400: it is signed, or nothing
 }  # fmt: skip

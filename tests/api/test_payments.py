@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import random
 import uuid
@@ -15,6 +16,7 @@ from sqlalchemy import func, select
 
 from db.base import new_id
 from db.models_jobs import Job
+from db.models_mail import OutgoingMail
 from db.models_sales import Customer, Order, PaymentEvent, Refund, Subscription
 from db.queries import orders
 from db.queries.orders import Placed
@@ -82,6 +84,12 @@ async def ordered(world: World, shop: Shop, *, subscription: str | None = None, 
         columns["suspended_at"] = stripe_time(T0 + DAY)
     await set_row(world, Subscription, placed.subscription.id, **columns)
     return placed
+
+
+async def letters(world: World, placed: Placed) -> list[str]:
+    query = select(OutgoingMail.template).where(OutgoingMail.recipient == placed.customer.email)
+    async with world.db.begin() as session:
+        return list((await session.execute(query.order_by(OutgoingMail.id))).scalars())
 
 
 def stripe_time(seconds: int) -> datetime:
@@ -261,6 +269,43 @@ class TestPeriods:
         row = await subscription_of(world, payment)
         assert (row.status, row.past_due_since, row.current_period_end) == ("ACTIVE", None, stripe_time(PERIOD_2[1]))
 
+    async def test_each_unpaid_invoice_is_one_letter_and_its_payment_another(self, world: World, shop: Shop) -> None:
+        ref, start = a_ref("sub"), PERIOD_2[0]
+        placed = await ordered(world, shop, subscription=ref)
+
+        def told(kind: str, number: int, day: int) -> Event:
+            return stripe.invoice(f"invoice.{kind}", ref, at=start + day * DAY, ref=f"in_{number}{ref}", start=start,
+                                  end=PERIOD_2[1])  # fmt: skip
+
+        first = told("payment_failed", 1, 0)
+        assert await asyncio.gather(*(outcome(world, first) for _ in range(3))) == ["done"] * 3
+        assert await letters(world, placed) == ["payment-due"]
+        await outcome(world, told("payment_failed", 1, 3))  # Stripe's next try
+        assert await letters(world, placed) == ["payment-due"]
+        await outcome(world, told("payment_failed", 2, 30))
+        assert await letters(world, placed) == ["payment-due", "payment-due"]
+        paid = told("paid", 2, 31)
+        for _ in range(2):
+            await outcome(world, paid)
+        assert await letters(world, placed) == ["payment-due", "payment-due", "payment-received"]
+
+    async def test_what_the_sweep_has_written_about_is_not_told_again(self, world: World, shop: Shop) -> None:
+        ref = a_ref("sub")
+        placed = await ordered(world, shop, subscription=ref, status="PAST_DUE")
+        await outcome(world, stripe.invoice("invoice.payment_failed", ref, at=T0 + DAY, ref="in_1" + ref))
+        assert await letters(world, placed) == []
+        await outcome(world, stripe.invoice("invoice.payment_failed", ref, at=T0 + 31 * DAY, ref="in_2" + ref))
+        assert await letters(world, placed) == ["payment-due"]
+
+    @pytest.mark.parametrize("status", ["INACTIVE", "SUSPENDED"])
+    async def test_one_that_is_not_up_gets_no_letter_of_an_unpaid_invoice(
+        self, world: World, shop: Shop, status: str
+    ) -> None:
+        ref = a_ref("sub")
+        placed = await ordered(world, shop, subscription=ref, status=status)
+        await outcome(world, stripe.invoice("invoice.payment_failed", ref, at=T0 + 5 * DAY, ref="in_1" + ref))
+        assert await letters(world, placed) == []
+
     async def test_a_failure_older_than_a_payment_does_not_make_past_due(self, world: World, shop: Shop) -> None:
         ref = a_ref("sub")
         placed = await ordered(world, shop, subscription=ref)
@@ -268,6 +313,7 @@ class TestPeriods:
                                             start=PERIOD_2[0], end=PERIOD_2[1]))  # fmt: skip
         await outcome(world, stripe.invoice("invoice.payment_failed", ref, at=PERIOD_2[0], ref="in_2" + ref))
         assert (await subscription_of(world, placed.order.stripe_payment_intent_id)).status == "ACTIVE"
+        assert await letters(world, placed) == []
 
     async def test_a_payment_resumes_what_was_suspended_for_the_lack_of_it(self, world: World, shop: Shop) -> None:
         ref = a_ref("sub")
@@ -459,6 +505,79 @@ class TestRefusals:
         told = stripe.payment(a_payment(), bought(shop, an_email()) | {"card": "4242"})
         await outcome(world, told)
         assert "4242" not in json.dumps((await kept(world, told)).facts)
+
+
+class TestTwoOfOneCustomer:
+    """Two subscriptions at one price. Since 2025 neither invoice tells which payment paid it."""
+
+    def told(
+        self, shop: Shop, *, later: int = 0, domains: tuple[str, str] = ("", ""), tells: bool = False
+    ) -> tuple[list[str], list[str], list[Event]]:
+        """(payments, the payment service's subscriptions, its messages)."""
+        email, cus = an_email(), a_ref("cus")
+        payments, refs, events = [a_payment(), a_payment()], sorted([a_ref("sub"), a_ref("sub")]), list[Event]()
+        for number, (payment, ref) in enumerate(zip(payments, refs, strict=True)):
+            at, bears = T0 + number * later, bought(shop, email, domains[number] or None)
+            events += [
+                stripe.payment(payment, bears, at=at, customer=cus),
+                stripe.invoice("invoice.paid", ref, at=at + 1, ref=f"in_1{ref}", customer=cus, end=PERIOD_2[0],
+                               reason="subscription_create", metadata=bears if tells else None),
+            ]  # fmt: skip
+        return payments, refs, events
+
+    async def tied(self, world: World, payments: list[str]) -> list[str | None]:
+        return [(await subscription_of(world, payment)).stripe_subscription_id for payment in payments]
+
+    @pytest.mark.parametrize("order", list(itertools.permutations(range(4)))[::5])
+    async def test_bought_on_two_days_each_is_its_own_in_any_order(
+        self, world: World, shop: Shop, order: tuple[int, ...]
+    ) -> None:
+        payments, refs, events = self.told(shop, later=2 * DAY)
+        for number in order:
+            await outcome(world, events[number])
+        assert await self.tied(world, payments) == refs
+        assert {(await kept(world, one)).outcome for one in events} == {"done"}
+
+    @pytest.mark.parametrize("order", list(itertools.permutations(range(4)))[::5])
+    async def test_bought_at_once_the_names_that_were_bought_tell_them_apart(
+        self, world: World, shop: Shop, order: tuple[int, ...]
+    ) -> None:
+        payments, refs, events = self.told(shop, domains=("Bücher.nl", "brot.nl"), tells=True)
+        for event in (events[number] for number in order):
+            await outcome(world, event)
+        assert await self.tied(world, payments) == refs
+        assert "case" not in {(await kept(world, one)).outcome for one in events}
+
+    async def test_bought_at_once_without_a_name_they_are_a_case_until_the_metadata_tells(
+        self, world: World, shop: Shop
+    ) -> None:
+        payments, refs, events = self.told(shop)
+        await outcome(world, events[0])
+        await outcome(world, events[2])
+        assert await outcome(world, events[1]) == "case"
+        assert await outcome(world, events[3]) == "case"
+        assert await self.tied(world, payments) == [None, None]
+        rows = [await subscription_of(world, payment) for payment in payments]
+        message = (await kept(world, events[1])).message
+        assert refs[0] in message
+        assert all(str(row.id) in message for row in rows)
+        failed = stripe.invoice("invoice.payment_failed", refs[1], at=PERIOD_2[0], ref=f"in_2{refs[1]}")
+        assert await outcome(world, failed) == "case"
+        # The other way round than they came, so that no order of arrival could have done it.
+        marked = stripe.subscription("updated", refs[0], at=T0 + DAY, metadata={"slipwaySubscription": str(rows[1].id)})
+        assert await outcome(world, marked) == "done"
+        assert await self.tied(world, payments) == [refs[1], refs[0]]
+        assert {(await kept(world, one)).outcome for one in (*events, failed)} == {"done"}
+
+    async def test_an_id_of_another_customers_ties_nothing(self, world: World, shop: Shop) -> None:
+        other = await ordered(world, shop)
+        _, refs, events = self.told(shop)
+        await outcome(world, events[0])
+        marked = stripe.subscription("updated", refs[0], at=T0 + DAY, customer=a_ref("cus"),
+                                     metadata={"slipwaySubscription": str(other.subscription.id)})  # fmt: skip
+        await outcome(world, marked)
+        row = await subscription_of(world, other.order.stripe_payment_intent_id)
+        assert row.stripe_subscription_id is None
 
 
 def story(shop: Shop, number: int) -> list[Event | dict[str, Any]]:

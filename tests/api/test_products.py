@@ -231,6 +231,21 @@ class TestChanging:
         assert after == product
         assert (await world.audit("product.update"))[-1].details == {"fields": []}
 
+    async def test_what_the_payment_service_calls_a_price_may_be_told_once_without_ending_it(
+        self, world: World
+    ) -> None:
+        product = await made(world)
+        (before,) = product["prices"]
+        assert before["stripe_price_id"] is None
+        (named,) = (await changed(world, product["id"], prices=[MONTHLY | {"stripe_price_id": "price_1"}]))["prices"]
+        assert named == before | {"stripe_price_id": "price_1"}
+        assert (await changed(world, product["id"], prices=[MONTHLY]))["prices"] == [named]
+        after = (await changed(world, product["id"], prices=[MONTHLY | {"stripePriceId": "price_2"}]))["prices"]
+        assert [(price["stripe_price_id"], price["active"]) for price in after] == [
+            ("price_2", True),
+            ("price_1", False),
+        ]
+
     async def test_another_currency_stands_beside(self, world: World) -> None:
         product = await made(world)
         dollars = MONTHLY | {"currency": "USD"}

@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.people_examples import CREATE_REQUEST, USER
 from db.base import new_id
 from db.models import AuditEntry, Organization, RefreshToken, User
-from db.queries import people
+from db.models_mail import OutgoingMail
+from db.queries import mails, people
 from domain.statuses import Role
 from tests.api.world import PASSWORD, World
 
@@ -87,6 +88,27 @@ class TestCreating:
         async with world.db.begin() as held:
             rows = (await held.execute(select(AuditEntry))).scalars()
             assert not [row for row in rows if FIRST in str(row.details)]
+
+    async def test_without_a_password_the_person_is_invited_by_a_link_that_chooses_one(self, world: World) -> None:
+        asked = {name: value for name, value in body(role="OPERATOR").items() if name != "password"}
+        answer = await world.client.post(WHERE, json=asked)
+        assert answer.status_code == 201, answer.text
+        user = answer.json()["user"]
+        async with world.db.begin() as session:
+            mail = (await session.execute(select(OutgoingMail).filter_by(recipient=asked["email"]))).scalar_one()
+            token = await mails.token_of(session, world.app.state.services.keys, mail.id)
+        assert (mail.template, mail.values["inviter"]) == ("invitation", world.username)
+        assert f"mail/{mail.id}" in world.temporal.started
+        assert str(token) not in answer.text
+        session = await sign_in(world, user)
+        assert (session["status"], session["code"]) == (401, "INVALID_CREDENTIALS")
+        chosen = {"token": token, "new_password": FIRST}
+        assert (await world.client.post("/api/auth/password/reset", json=chosen)).status_code == 200
+        session = await sign_in(world, user)
+        assert (session["user"]["role"], session["user"]["must_change_password"]) == ("OPERATOR", False)
+        assert (await world.client.post("/api/auth/password/reset", json=chosen)).status_code == 422
+        [entry] = [one for one in await world.audit("user.create") if one.target_id == user["id"]]
+        assert entry.details["invited"] is True
 
     async def test_usernames_come_from_the_mail_and_differ(self, world: World) -> None:
         names = [(await made(world, email=f"jane.doe@{place}.example.com"))["username"] for place in "abc"]

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import create_engine, inspect, text
 
 from db.base import Base, new_id
@@ -100,3 +105,42 @@ def test_of_certificates_from_before_the_newest_of_each_name_is_looked_after(pg_
     assert (rows[old].next_action, rows[old].renew_after) == ("", None)
     assert rows[old].superseded_at is not None
     engine.dispose()
+
+
+def test_of_certificates_from_before_the_kind_of_key_is_read_from_the_chain(pg_url: str) -> None:
+    downgrade(pg_url, "0010")
+    engine = create_engine(pg_url)
+    firm, owner = new_id(), new_id()
+    chains = {"ec-secp256r1": _chain(), "": "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n"}
+    with engine.begin() as connection:
+        connection.execute(text("insert into organizations (id, name, slug) values (:id, 'K', 'k')"), {"id": firm})
+        connection.execute(text("""
+            insert into instance_deployments (id, organization_id, deployment_type, tier, slug, assigned_subdomain,
+                status, phase, attention, inputs, admin_email, admin_name, parked, currency, seq, position,
+                requested_by)
+            values (:id, :firm, 'dedicated', 'starter', 'k', 'k.test', 'active', 'active', 'none', '{}', 'a@k.test',
+                    'A', '[]', 'EUR', 0, 0, '')"""), {"id": owner, "firm": firm})  # fmt: skip
+        for kind, chain in chains.items():
+            connection.execute(text("""
+                insert into certificates (id, deployment_id, names, serial, issuer, not_before, not_after, chain_pem,
+                                          key_sha256, directory_url)
+                values (:id, :owner, '{k.test}', :kind, 'CA', now(), now(), :chain, '', 'https://ca.test')"""),
+                {"id": new_id(), "owner": owner, "kind": kind, "chain": chain})  # fmt: skip
+    upgrade(pg_url)
+    with engine.begin() as connection:
+        found = {row.serial: row.key_type for row in connection.execute(text("select * from certificates"))}
+    downgrade(pg_url, "0010")
+    with engine.begin() as connection:
+        assert connection.execute(text("select count(*) from certificates")).scalar_one() == len(chains)
+        for table in ("certificates", "instance_deployments", "organizations"):
+            connection.execute(text(f"delete from {table}"))
+    assert found == {kind: kind for kind in chains}
+    upgrade(pg_url)
+    engine.dispose()
+
+
+def _chain() -> str:
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    now = datetime.now(UTC)
+    built = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=90))
+    return built.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()

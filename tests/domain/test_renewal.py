@@ -58,6 +58,7 @@ def certificates(draw: st.DrawFn) -> Certificate:
         draw(ids), START, START + life,
         window=draw(st.none() | windows(life)),
         polls=draw(st.booleans()),
+        replace_after=draw(st.none() | st.floats(-0.1, 1.2).map(lambda part: START + life * part)),
         next_poll=draw(st.none() | st.floats(0, 1.2).map(lambda part: START + life * part)),
         failures=draw(st.none() | failures),
         rehearsals=draw(st.none() | rehearsals),
@@ -70,7 +71,7 @@ class TestDue:
     def test_it_is_always_inside_the_certificates_life(self, one: Certificate) -> None:
         due = due_at(one)
         assert one.not_before <= due <= emergency_at(one) < one.not_after
-        if not one.revoked and one.window is None:
+        if not one.revoked and one.window is None and one.replace_after is None:
             assert due > one.not_before
 
     @given(lives, ids, st.data())
@@ -95,11 +96,16 @@ class TestDue:
         one = Certificate(id_, START, START + life)
         assert due_at(replace(one, window=first)) <= due_at(replace(one, window=moved))
 
+    def test_the_end_of_the_window_is_left_to_the_renewal_itself(self) -> None:
+        window = Window(START + 60 * DAY, START + 62 * DAY)
+        last = max(due_at(certificate(id=f"c-{n}", window=window)) for n in range(2_000))
+        assert window.end - 3 * HOUR < last <= window.end - 2 * DAY * DEFAULT_RULES.room
+
     def test_certificates_of_one_window_are_spread_over_it(self) -> None:
         window = Window(START + 60 * DAY, START + 62 * DAY)
         days = [due_at(certificate(id=f"c-{n}", window=window)) - window.start for n in range(500)]
         assert min(days) < HOUR
-        assert max(days) > 47 * HOUR
+        assert max(days) > 45 * HOUR
 
     @pytest.mark.parametrize(
         ("days", "usual", "left"),
@@ -212,6 +218,21 @@ class TestPlan:
         assert plan(one, now).at < now + 12 * MINUTE
         odd = replace(one, failures=Failures(5, FailureKind.CA_DOWN, now))
         assert plan(odd, now).action is Action.SECOND_CA
+
+    def test_what_a_drill_wants_is_due_from_then_on_and_is_not_asked_about_first(self) -> None:
+        wanted = certificate(polls=True, replace_after=START + DAY)
+        assert due_at(wanted) == START + DAY
+        step = plan(wanted, START + 2 * DAY)
+        assert (step.action, step.at, step.why) == (Action.RENEW, START + 2 * DAY, "a drill replaces it")
+        assert plan(replace(wanted, next_poll=START + 2 * DAY), START).at == START + DAY
+
+    def test_a_drill_delays_nothing_and_keeps_the_pauses_after_failures(self) -> None:
+        window = Window(START + 60 * DAY, START + 62 * DAY)
+        late = certificate(window=window, replace_after=START + 80 * DAY)
+        assert due_at(late) == due_at(replace(late, replace_after=None))
+        failed = Failures(1, FailureKind.VALIDATION, START + DAY)
+        step = plan(certificate(replace_after=START, failures=failed), START + DAY)
+        assert START + DAY + 15 * MINUTE <= step.at < START + DAY + HOUR
 
     def test_a_window_in_the_past_means_now(self) -> None:
         past = Window(START - 2 * DAY, START - DAY)

@@ -5,16 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import random
 import secrets
-import signal
-import sys
 import tempfile
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 from sqlalchemy import text
 
 from bench import stack
@@ -28,10 +24,11 @@ from sandbox.lab import services as lab
 from sandbox.lab.paths import Lab
 from sandbox.stripe.records import Endpoint
 from sandbox.stripe_server import StripeConfig, StripeServer
+from tests.killing import ROOT, Programs, answers, ended, make_zone
 from tests.postgres import free_port
 
-ROOT = Path(__file__).parent.parent.parent
 BASE = "slipway.test"
+LEDGER = "outside.sqlite3"
 WORKERS = 2
 COPIES = 3
 KILL_SECONDS = (10.0, 40.0)  # between two kills ...
@@ -39,10 +36,8 @@ STEPS_BETWEEN = 20  # ... and so many steps
 NOBODYS_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
 
-@dataclass
-class Stack:
-    folder: Path
-    environment: dict[str, str]
+@dataclass(kw_only=True)
+class Stack(Programs):
     db: Database
     stripe: StripeServer
     api: str
@@ -52,44 +47,15 @@ class Stack:
     tenant: str
     price: str
     amount: int
-    workers: list[asyncio.subprocess.Process] = field(default_factory=list)
-    kills: int = 0
 
     @property
     def ledger(self) -> Path:
-        return self.folder / "outside.sqlite3"
+        return self.folder / LEDGER
 
-    async def program(self, *argv: str, log: str) -> asyncio.subprocess.Process:
-        with (self.folder / log).open("ab") as said:
-            return await asyncio.create_subprocess_exec(
-                sys.executable, *argv, cwd=ROOT, env=self.environment, stdin=asyncio.subprocess.DEVNULL, stdout=said,
-                stderr=said)  # fmt: skip
-
-    async def _steps(self) -> int:
+    async def done(self) -> int:
         async with self.db.begin() as session:
             query = text("select count(*) from job_events where state = 'done'")
             return int((await session.execute(query)).scalar_one())
-
-    async def start_worker(self) -> asyncio.subprocess.Process:
-        return await self.program("-m", "tests.orders.worker", str(self.ledger), log="workers.log")
-
-    async def kill_workers(self, chance: random.Random) -> None:
-        """SIGKILL to one worker after another until cancelled; each is started again at once.
-
-        Between two kills some steps are done, or the wait is doubled: a slow machine would only start workers.
-        """
-        in_vain = 0
-        while True:
-            before = await self._steps()
-            await asyncio.sleep(chance.uniform(*KILL_SECONDS) * 2**in_vain)
-            in_vain = 0 if await self._steps() > before + STEPS_BETWEEN else min(in_vain + 1, 4)
-            which = chance.randrange(len(self.workers))
-            victim = self.workers[which]
-            with contextlib.suppress(ProcessLookupError):
-                victim.send_signal(signal.SIGKILL)
-            await victim.wait()
-            self.kills += 1
-            self.workers[which] = await self.start_worker()
 
 
 async def _stock(db: Database, places: int) -> tuple[str, str, int]:
@@ -104,22 +70,6 @@ async def _stock(db: Database, places: int) -> tuple[str, str, int]:
             session.add(Server(id=new_id(), hostname=f"srv1-{kind}.{BASE}", ip_address="192.0.2.80", type=kind,
                                status="ACTIVE", host_key=NOBODYS_KEY, max_accounts=places))  # fmt: skip
     return "drill", str(price.id), price.amount_cents
-
-
-async def _answers(url: str) -> None:
-    async with asyncio.timeout(90), httpx.AsyncClient(trust_env=False) as client:
-        while True:
-            with contextlib.suppress(httpx.TransportError):
-                if (await client.get(url)).status_code < 500:
-                    return
-            await asyncio.sleep(0.2)
-
-
-async def _zone(url: str, key: str) -> None:
-    await _answers(url)
-    async with httpx.AsyncClient(trust_env=False, headers={"X-API-Key": key}) as client:
-        body = {"name": f"{BASE}.", "kind": "Native", "nameservers": [f"ns1.{BASE}."]}
-        (await client.post(f"{url}/servers/localhost/zones", json=body)).raise_for_status()
 
 
 @contextlib.asynccontextmanager
@@ -145,19 +95,18 @@ async def running(orders: int) -> AsyncIterator[Stack]:
             }  # fmt: skip
             db = Database(url, pool_min=1, pool_max=5)
             tenant, price, amount = await _stock(db, orders + 10)
-            made = Stack(folder, environment, db, stripe, f"http://127.0.0.1:{port}", marketing, names.api_url, dns_key,
-                         tenant, price, amount)  # fmt: skip
+            made = Stack(folder=folder, environment=environment,
+                         worker=("-m", "tests.orders.worker", str(folder / LEDGER)), pause=KILL_SECONDS,
+                         steps=STEPS_BETWEEN, db=db, stripe=stripe, api=f"http://127.0.0.1:{port}", key=marketing,
+                         dns_url=names.api_url, dns_key=dns_key, tenant=tenant, price=price, amount=amount)  # fmt: skip
             with (folder / "pdns.log").open("ab") as said:
                 pdns = await asyncio.create_subprocess_exec(*names.spec.argv, stdout=said, stderr=said)
             started = [pdns, await made.program("-m", "api", log="api.log")]
             try:
-                await _zone(names.api_url, dns_key)
-                await _answers(f"{made.api}/api/ready")
+                await make_zone(names.api_url, dns_key, BASE)
+                await answers(f"{made.api}/api/ready")
                 made.workers += [await made.start_worker() for _ in range(WORKERS)]
                 yield made
             finally:
-                for process in (*made.workers, *started):
-                    with contextlib.suppress(ProcessLookupError):
-                        process.kill()
-                    await process.wait()
+                await ended(*made.workers, *started)
                 await db.close()

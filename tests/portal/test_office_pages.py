@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 from playwright.async_api import expect
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
 from db.models import User
+from db.models_mail import OutgoingMail
+from domain.mails import INVITATION
 from domain.statuses import Role
 from tests.api.world import PASSWORD
 from tests.portal.harbour import Harbour, Visitor
@@ -43,6 +45,22 @@ async def test_a_user_is_added_disabled_and_deleted(operator: Visitor) -> None:
     await operator.at("delete-dialog-confirm").click()
     await expect(row).to_have_count(0)
     assert len(first) >= 12
+
+
+async def test_a_user_is_invited_by_a_mail(harbour: Harbour, operator: Visitor) -> None:
+    name = f"eve{uuid.uuid4().hex[:8]}"
+    await operator.open("/users")
+    await operator.at("add-user").click()
+    await operator.at("user-name").fill("Eve")
+    await operator.at("user-email").fill(f"{name}@example.com")
+    await operator.at("user-first").select_option("invite")
+    await picture(operator, "user-invited")
+    await operator.at("user-dialog-confirm").click()
+    await expect(operator.page.get_by_text(f"{name} is added; the link goes to {name}@example.com.")).to_be_visible()
+    await expect(operator.at(f"user-{name}")).to_be_visible()
+    async with harbour.world.db.begin() as session:
+        mail = (await session.execute(select(OutgoingMail).filter_by(recipient=f"{name}@example.com"))).scalar_one()
+    assert mail.template == INVITATION
 
 
 async def test_what_the_api_refuses_stands_at_its_field(harbour: Harbour, operator: Visitor) -> None:

@@ -31,7 +31,7 @@ CHANGES = (
     "suspend_site", "suspend_mail", "resume_site", "resume_mail", "reopen_site", "reopen_mail", "check_limits",
     "change_disk", "restore_disk", "change_mailbox_size", "restore_mailbox_size", "export_zone", "end_billing",
     "end_account", "end_mailbox", "stop_renewal", "go_on_renewing", "discard_backups", "set_mailbox_password",
-    "set_sftp_keys", "set_sftp_password",
+    "set_sftp_keys", "set_sftp_password", "change_price", "restore_price",
 )  # fmt: skip
 
 

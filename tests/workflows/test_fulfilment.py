@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import select
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.testing import WorkflowEnvironment
 
+from db.models import User
 from db.models_mail import OutgoingMail
 from db.models_sales import Refund
+from db.queries import registrations
 from domain.provisioning import RetryRequest, RollbackRequest
 from tests.workflows.house import HouseWorld
 from tests.workflows.world import until_parked
@@ -39,6 +43,30 @@ async def test_a_paid_order_becomes_a_live_site(house: HouseWorld, client: Clien
         (mail,) = (await session.execute(to_her)).scalars()
     assert mail.template == "site-live"
     assert house.count["create_account"] == house.count["create_mailbox"] == house.count["publish_records"] == 1
+
+
+@pytest.mark.parametrize("proven", [True, False])
+async def test_who_has_shown_that_the_address_is_theirs_sees_what_was_bought(
+    house: HouseWorld, client: Client, proven: bool
+) -> None:
+    await house.server()
+    buyer = "shown" if proven else "said"
+    async with house.db.begin() as session:
+        _, token = await registrations.ask(session, email=f"{buyer}@example.com", name="Ann", password_hash="x",
+                                           lifetime=timedelta(days=1))  # fmt: skip
+        asked = await registrations.find(session, token)
+        assert asked is not None
+        user = await registrations.confirm(session, asked)
+        if not proven:
+            asked.email = "another@example.com"  # the account's own was changed in its profile
+    order = await house.paid(buyer)
+    await (await house.begin(client, order)).result()
+    held = await house.held(order)
+    async with house.db.begin() as session:
+        (mail,) = (await session.execute(select(OutgoingMail).where(OutgoingMail.recipient == user.email))).scalars()
+        seen = (await session.get_one(User, user.id)).organization_id
+    assert mail.template == "site-live-again"
+    assert seen == (held.customer.organization_id if proven else None)
 
 
 async def test_without_a_domain_and_a_mail_server_the_platforms_name_and_a_record_serve(

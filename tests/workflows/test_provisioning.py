@@ -325,6 +325,24 @@ class TestTakingBack:
         assert world.servers == set()
         assert world.count["run_migrations"] == 0
 
+    @pytest.mark.parametrize("step", ["create_server", "start_services"], ids=["alone", "beside others"])
+    async def test_a_step_that_fails_after_a_cancel_asks_nobody_any_more(
+        self, world: World, client: Client, step: str
+    ) -> None:
+        reached = world.put_on_the_wire(step)
+        world.fail(step, "CommandFailed")
+        order = await world.order(f"leaves-{step.replace('_', '-')}")
+        handle = await world.start(client, order)
+        await asyncio.wait_for(reached.wait(), 20)
+        await handle.cancel()
+        await asyncio.sleep(1.5)  # the run hears of it first
+        world.holds[step].set()
+        with pytest.raises(WorkflowFailureError) as failed:
+            await asyncio.wait_for(handle.result(), 20)
+        assert isinstance(failed.value.cause, CancelledError)
+        assert world.servers == set()
+        assert (await world.row(order)).phase == "cancelled"
+
     async def test_a_slug_is_free_again_after_a_rollback(self, world: World, client: Client) -> None:
         world.fail("create_server", "QuotaExceeded", times=1)
         order = await world.order("again")

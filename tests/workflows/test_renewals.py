@@ -10,8 +10,10 @@ import pytest
 from sqlalchemy import DateTime, func, select, update
 from temporalio.client import Client
 
+from db.base import new_id
 from db.models import Deployment
-from db.models_certificates import Certificate
+from db.models_certificates import Certificate, CertificateDrill
+from db.queries import drills
 from domain import ids
 from domain.certificates import CertificatesSwept, Failed, RenewalCall
 from domain.provisioning import RunPolicy
@@ -128,6 +130,29 @@ class TestSweep:
         assert (await sweep(client, "second")).started == 0
         assert len(await successors(world, bad)) + len(await successors(world, good)) == 1
         assert await successors(world, later) == []
+
+
+async def test_a_drill_makes_its_certificates_due_at_its_pace_and_ends_with_the_last(
+    world: World, client: Client
+) -> None:
+    late = {"age": 10 * DAY, "renew_after": datetime.now(UTC) + 30 * DAY, "directory_url": "https://drilled.test"}
+    first, last = await served(world, "drilled", **late), await served(world, "drilled-too", **late)
+    async with world.db.begin() as session:
+        drill = await drills.begin(session, id=new_id(), directory_url="https://drilled.test", key_type="", pace=60,
+                                   fresh_key=True, reason="drill", by="ada", now=datetime.now(UTC))  # fmt: skip
+    # The pace allows one a minute; the test moves the moment of the next instead of waiting.
+    for name in ("one", "two"):
+        assert (await sweep(client, f"drill-{name}")).started == 1
+        async with world.db.begin() as session:
+            await session.execute(update(CertificateDrill).values(next_at=func.now()))
+    for row in (first, last):
+        assert await client.get_workflow_handle(ids.renewal_workflow_id(str(row.id))).result() == "renewed"
+        (made,) = await successors(world, row)
+        assert (made.drill_id, (await kept(world, row.id)).replace_key) == (None, True)
+    assert (await sweep(client, "drill-end")).started == 0
+    async with world.db.begin() as session:
+        ended = await session.get_one(CertificateDrill, drill.id)
+        assert (ended.state, ended.total, ended.replaced) == ("done", 2, 2)
 
 
 async def sweep(client: Client, name: str) -> CertificatesSwept:

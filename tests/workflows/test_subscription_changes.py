@@ -120,6 +120,22 @@ class TestLimits:
         assert changes.count["restore_disk"] == changes.count["restore_mailbox_size"] == 1
         assert (await changes.held(order)).subscription.price_id == before
 
+    async def test_money_follows_the_limits_and_goes_back_with_them(self, changes: ChangeWorld, client: Client) -> None:
+        order = await changes.live(client, "refused")
+        changes.fail("change_price", "NotFound")
+        handle = await changes.change(client, order, JobType.CHANGE_LIMITS, price_id=await changes.price(disk_mb=2000))
+        await until_parked(handle, "change_price")
+        assert changes.count["change_disk"] == changes.count["change_mailbox_size"] == 1
+        (wait,) = (await changes.job(changes.last)).parked
+        assert wait["owner"] == "billing"
+        await handle.execute_update(SubscriptionChange.roll_back_run, RollbackRequest())
+        with pytest.raises(WorkflowFailureError):
+            await handle.result()
+        undone = [name for name in changes.calls if name.startswith("restore_")]
+        assert undone[0] == "restore_price"
+        assert sorted(undone) == ["restore_disk", "restore_mailbox_size", "restore_price"]
+        assert await changes.letters(order) == ["site-live"]
+
 
 class TestRefund:
     async def test_money_goes_back_and_the_site_stays(self, changes: ChangeWorld, client: Client) -> None:

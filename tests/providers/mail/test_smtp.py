@@ -133,7 +133,8 @@ def test_a_missing_value_and_an_unknown_template_are_errors() -> None:
 
 @pytest.mark.parametrize("template", sorted(TEMPLATES))
 def test_every_template_has_a_subject_and_a_text(template: str) -> None:
-    names = ("site", "mailbox", "user", "date", "days", "plan", "reason", "backup", "outlook")
+    names = ("site", "mailbox", "user", "date", "days", "plan", "reason", "backup", "outlook", "inviter", "username",
+             "hours")  # fmt: skip
     told = dict.fromkeys(names, "something")
     subject, text = render(template, told | VALUES)
     assert subject

@@ -217,7 +217,7 @@ class TestSubscriptions:
         old = wire.subscription(resource("subscription", items={"object": "list", "data": []},
                                          current_period_start=10, current_period_end=20))  # fmt: skip
         assert (new.period_start, new.period_end) == (old.period_start, old.period_end) == (10, 20)
-        assert new.prices == ("price_1",)
+        assert [item.price for item in new.items] == ["price_1"]
 
     @pytest.mark.parametrize(
         ("members", "ends_at"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -27,7 +28,7 @@ from providers.payments.objects import MARK, Malformed
 from providers.payments.stripe import VERSION, Stripe
 from sandbox.clouds.records import Fault, FaultMatch
 from sandbox.stripe.payments import Purchase
-from sandbox.stripe.records import Payment, Refund
+from sandbox.stripe.records import Payment, Price, Refund
 from sandbox.stripe_server import StripeServer
 
 BUY = Purchase(amount=1099, email="jane@example.org", metadata={"tenantSlug": "acme", "priceId": "p-1"})
@@ -194,6 +195,11 @@ class TestRefunds:
         assert [one.metadata["n"] for one in found] == [str(number) for number in reversed(range(205))]
 
 
+def offer(server: StripeServer, name: str, amount: int) -> None:
+    with server.account.journal.store.transaction():
+        server.account.subscriptions.offer(Price(id=name, amount=amount, currency="eur", interval="month"))
+
+
 class TestSubscriptions:
     async def test_one_ends_with_its_period_and_may_be_kept(self, server: StripeServer, stripe: Stripe) -> None:
         begun = server.account.subscriptions.begin(BUY)
@@ -224,6 +230,58 @@ class TestSubscriptions:
         begun = server.account.subscriptions.begin(BUY)
         spoil(server, "DELETE", "/subscriptions", do="duplicate")
         assert (await stripe.end_subscription(begun.id)).ended
+
+    async def test_another_price_is_charged_from_then_on_and_settled_with_the_next_invoice(
+        self, server: StripeServer, stripe: Stripe
+    ) -> None:
+        account = server.account.subscriptions
+        begun = account.begin(BUY)
+        offer(server, "price_big", 2 * BUY.amount)
+        told = await stripe.change_price(begun.id, price="price_big", key="p-1")
+        assert [(item.id, item.price) for item in told.items] == [(begun.item, "price_big")]
+        assert await stripe.change_price(begun.id, price="price_big", key="p-2") == told
+        (changed,) = [one for one in server.account.journal.events() if one.type == "customer.subscription.updated"]
+        assert changed.previous is not None
+        assert changed.previous["items"]["data"][0]["price"]["id"] == begun.price
+        account.renew(begun.id, succeeds=True)
+        paid = [one.object for one in server.account.journal.events() if one.type == "invoice.paid"][-1]
+        lines = {
+            line["parent"]["subscription_item_details"]["proration"]: line["amount"] for line in paid["lines"]["data"]
+        }
+        assert lines[False] == 2 * BUY.amount
+        assert 0 < lines[True] <= BUY.amount
+        assert paid["amount_paid"] == sum(lines.values())
+
+    async def test_there_and_back_again_costs_nothing(self, server: StripeServer, stripe: Stripe) -> None:
+        begun = server.account.subscriptions.begin(BUY)
+        offer(server, "price_big", 2 * BUY.amount)
+        await stripe.change_price(begun.id, price="price_big", key="p-1")
+        await stripe.change_price(begun.id, price=begun.price, key="p-2")
+        assert abs(server.account.subscriptions.get(begun.id).unbilled) <= 1  # a cent of rounding
+
+    @pytest.mark.parametrize("do", ["lose_answer", "duplicate"])
+    async def test_a_change_of_price_whose_answer_was_lost_is_one_change(
+        self, server: StripeServer, stripe: Stripe, do: str
+    ) -> None:
+        begun = server.account.subscriptions.begin(BUY)
+        offer(server, "price_big", 2 * BUY.amount)
+        spoil(server, "POST", "/subscriptions", do=do)
+        with contextlib.suppress(ProviderError):
+            await stripe.change_price(begun.id, price="price_big", key="p-1")
+        await stripe.change_price(begun.id, price="price_big", key="p-1")
+        told = [one for one in server.account.journal.events() if one.type == "customer.subscription.updated"]
+        assert len(told) == 1
+
+    async def test_a_price_that_stripe_does_not_know_is_refused_and_changes_nothing(
+        self, server: StripeServer, stripe: Stripe
+    ) -> None:
+        begun = server.account.subscriptions.begin(BUY)
+        with pytest.raises(NotFound):
+            await stripe.change_price(begun.id, price="price_none", key="p-1")
+        assert server.account.subscriptions.get(begun.id).price == begun.price
+        await stripe.end_subscription(begun.id)
+        with pytest.raises(Conflict):
+            await stripe.change_price(begun.id, price="price_none", key="p-2")
 
     async def test_one_that_is_not_there_is_not_found(self, stripe: Stripe) -> None:
         with pytest.raises(NotFound):

@@ -18,6 +18,7 @@ function groups() {
     orders: ["/orders", "cart", "Orders", true],
     subscriptions: ["/subscriptions", "retry", "Subscriptions", true],
     zones: ["/zones", "globe", "Zones", true],
+    certificates: ["/certificates", "key", "Certificates", true],
     jobs: ["/jobs", "gear", "Jobs", maySeeStaffPages()],
     products: ["/products", "tag", "Products", mayReadProducts()],
     tenants: ["/tenants", "flag", "Tenants", mayAdminister()],
@@ -32,8 +33,8 @@ function groups() {
   };
   const group = (name, symbol, label, ...members) => ({ name, symbol, label, places: members.map((one) => [one, ...places[one]]).filter(([, , , , may]) => may) });
   const sales = maySeeStaffPages()
-    ? [group("sales", "cart", "Sales", "orders", "subscriptions", "zones", "jobs", "products", "tenants")]
-    : [group("", "", "", "subscriptions"), group("", "", "", "orders"), group("", "", "", "zones")];
+    ? [group("sales", "cart", "Sales", "orders", "subscriptions", "zones", "certificates", "jobs", "products", "tenants")]
+    : [group("", "", "", "subscriptions"), group("", "", "", "orders"), group("", "", "", "zones"), group("", "", "", "certificates")];
   return [group("", "", "", "fleet"), ...sales, group("servers", "server", "Servers", "servers", "house", "inventory", "providers"), group("office", "user", "Office", "users", "keys", "audit"), group("", "", "", "new")]
     .filter((one) => one.places.length);
 }

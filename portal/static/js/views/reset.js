@@ -7,7 +7,8 @@ import { brand } from "../components/shell.js";
 import { h } from "../dom.js";
 import { PASSWORD_RULE, passwordProblem } from "../passwords.js";
 
-function page(title, focus, ...parts) {
+// A page without a session: a form beside the picture.
+export function page(title, focus, ...parts) {
   return {
     title, bare: true, focus,
     element: h("div", { class: "sign-in" }, h("div", { class: "sign-in-art", "aria-hidden": "true" },
@@ -16,7 +17,7 @@ function page(title, focus, ...parts) {
 }
 
 // A form that becomes its answer once it was accepted.
-function form(testid, submit, parts, send) {
+export function form(testid, submit, parts, send) {
   const problem = h("div", { role: "alert", testid: `${testid}-problem` });
   const element = h("form", { class: "sign-in-form", testid, novalidate: true, on: { submit: async (event) => {
     event.preventDefault();

@@ -1,4 +1,5 @@
-// One form for a new user and for one that is there. A new one's password is made here and shown once.
+// One form for a new user and for one that is there. A new one chooses a password by a link that is mailed, or gets a
+// first one that is made here and shown once.
 
 import { api } from "../api.js";
 import { copyButton, notice } from "../components/basics.js";
@@ -9,18 +10,23 @@ import { h } from "../dom.js";
 import { newPassword } from "../passwords.js";
 import { ROLES } from "../states.js";
 
+const FIRST = [["password", "Made here and shown once"], ["invite", "Chosen by a link that is mailed to them"]];
+
 export async function addUser(reload) {
   const form = new Form({ role: "USER" });
   const password = newPassword();
+  const first = select("First password", FIRST, { name: "first", testid: "user-first", hint: "They choose their own before anything else is open to them." });
+  const invited = () => first.value === "invite";
   const values = () => ({ name: form.name.value.trim(), email: form.email.value.trim(), role: form.role.value });
   let made = null;
   const yes = await ask({
     title: "Add a user", symbol: "user", tone: "run", yes: "Add", kind: "primary", testid: "user-dialog",
-    body: [form.element, h("p", { class: "small muted" }, "A password is made for them and shown once. They choose their own at the first sign-in.")],
-    act: () => form.send(async () => { made = await api.createUser({ ...values(), password }); }),
+    body: [form.element, first.element],
+    act: () => form.send(async () => { made = await api.createUser({ ...values(), ...(invited() ? {} : { password }) }); }),
   });
   if (!yes) return;
-  await handOver(made?.user?.username ?? values().email, password);
+  if (invited()) said(`${made.user.username} is added; the link goes to ${made.user.email}.`);
+  else await handOver(made?.user?.username ?? values().email, password);
   await reload();
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from providers.dns.registered import registered_domain
+from domain.registered import registered_domain
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,17 @@
+// The public API's routes of certificates and of drills.
+
+import { get, post, query } from "./api.js";
+
+const SSL = "/api/ssl";
+const at = (id, what) => `${SSL}/drills/${encodeURIComponent(id)}/${what}`;
+
+export const certificates = {
+  list: (filters, signal) => get(`${SSL}/certificates${query(filters)}`, signal),
+  renew: (domain, freshKey) => post(`${SSL}/renew/${encodeURIComponent(domain)}${query({ freshKey: freshKey ? "true" : "" })}`),
+};
+
+export const drills = {
+  list: (signal) => get(`${SSL}/drills${query({ limit: 1 })}`, signal),
+  begin: async (values) => (await post(`${SSL}/drills`, values)).drill,
+  act: async (id, what) => (await post(at(id, what))).drill, // what: pause, resume, stop
+};
