@@ -212,6 +212,14 @@ MUTANTS = (
         ("domain/challenges.py", "    if wildcards:\n        return Challenge.DNS_01\n", ""),
     ),
     _mutant(
+        "a list that the issuer has not signed is believed", "tests/providers/acme/test_revocation.py",
+        ("providers/acme/revocation.py", "    if not _signed(made, issuer):", "    if made is Ellipsis:"),
+    ),
+    _mutant(
+        "a window that went by counts as a revocation", "tests/domain/test_revocation.py",
+        ("domain/revocation.py", "certificate.window.end <= now < usual", "certificate.window.end <= now"),
+    ),
+    _mutant(
         "a proof stays on its host", "tests/activities/test_proofs.py",
         ("activities/_proofs.py", "            await place.withdraw_challenge(token)", "            pass"),
     ),
