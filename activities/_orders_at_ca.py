@@ -57,6 +57,7 @@ class OrderAtCa:
         nothing was sent, its message names the moment, and `retry_after` are the seconds until then."""
         order, deps = self._order, self._deps
         wanted = Wanted(ACCOUNT, sorted(order.names), [*map(registered_domain, order.names)], order.kind)
+        solver = await solvers_for(deps, order.challenge, order.holder, order.names)
         csr_pem, resume = await self._open()
         if not resume:
             await self._reserve(wanted)
@@ -64,7 +65,6 @@ class OrderAtCa:
         async def placed(url: str) -> None:
             await self._remember(url, csr_pem, wanted, again=bool(resume))
 
-        solver = await solvers_for(deps, order.challenge, order.holder, order.names)
         try:
             return await order.ca.issue(
                 await account_key(deps, order.ca), csr_pem, profile=order.profile, solver=solver,

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import certificate_view as view
+from api.answers import also
 from api.auditing import audited
 from api.certificate_view import CERTIFICATE, CERTIFICATES, CONTENT, DOMAINS, RENEWING, REQUESTED
 from api.deps import Held, Member, Operator, bound
@@ -119,7 +120,7 @@ async def renew(
     return await _begin(request, principal, held, domain, wanted, "Renewal initiated")
 
 
-@router.post("/request-letsencrypt", status_code=202, responses={202: REQUESTED})
+@router.post("/request-letsencrypt", status_code=202, responses={202: REQUESTED, **also(404)})
 async def request_certificate(request: Request, body: CertificateWish, principal: Operator, held: Held) -> Response:
     """Another certificate from the CA for a name that we serve (R059): the same as its renewal, said in a body.
 

@@ -194,7 +194,8 @@ class TestMissed:
         sold = sorted(sell(server, shop) for _ in range(4))
         for number, event in enumerate(told(server)):
             age(server, [event], timedelta(hours=31 * number))
-        assert await run(sweep) == EventsFetched(listed=8, fetched=8, complete=True)
+        done = await run(sweep)  # what happened at a window's edge is listed twice
+        assert (done.fetched, done.complete) == (8, True)
         assert await ordered(db) == sold
 
     async def test_what_stripe_lists_late_is_found_in_the_overlap(

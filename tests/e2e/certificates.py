@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import socket
 import ssl
 import time
 from datetime import UTC, datetime, timedelta
@@ -72,8 +73,7 @@ class SiteCertificate:
         """This very certificate is served for both names, and its key lies on the server."""
         for name in (self.name, f"www.{self.name}"):
             assert self.stack.get_site(self.shop.address, name)[0] == 200
-            leaf = x509.load_der_x509_certificate(asyncio.run(self._leaf(name)))
-            assert f"{leaf.serial_number:x}" == shown["serial"]
+            assert f"{self._leaf(name).serial_number:x}" == shown["serial"]
         key = asyncio.run(self._key())
         private = load_pem_private_key(key.encode(), None)
         assert key_sha256(private.public_key()) == shown["key_sha256"]
@@ -158,12 +158,15 @@ class SiteCertificate:
         client = await Client.connect(self.stack.details["temporal_address"])
         await client.get_schedule_handle(CERTIFICATE_SWEEP).trigger()
 
-    async def _leaf(self, name: str) -> bytes:
+    def _leaf(self, name: str) -> x509.Certificate:
         context = ssl.create_default_context(cafile=self.stack.details["ca_file"])
-        _, writer = await asyncio.open_connection(self.shop.address, 443, ssl=context, server_hostname=name)
-        found: bytes = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
-        writer.close()
-        return found
+        with (
+            socket.create_connection((self.shop.address, 443), timeout=30) as plain,
+            context.wrap_socket(plain, server_hostname=name) as secure,
+        ):
+            found = secure.getpeercert(binary_form=True)
+        assert found is not None
+        return x509.load_der_x509_certificate(found)
 
     async def _key(self) -> str:
         (held,) = self._rows(

@@ -212,6 +212,14 @@ MUTANTS = (
         ("domain/challenges.py", "    if wildcards:\n        return Challenge.DNS_01\n", ""),
     ),
     _mutant(
+        "a list that the issuer has not signed is believed", "tests/providers/acme/test_revocation.py",
+        ("providers/acme/revocation.py", "    if not _signed(made, issuer):", "    if made is Ellipsis:"),
+    ),
+    _mutant(
+        "a window that went by counts as a revocation", "tests/domain/test_revocation.py",
+        ("domain/revocation.py", "certificate.window.end <= now < usual", "certificate.window.end <= now"),
+    ),
+    _mutant(
         "a proof stays on its host", "tests/activities/test_proofs.py",
         ("activities/_proofs.py", "            await place.withdraw_challenge(token)", "            pass"),
     ),
@@ -428,7 +436,7 @@ MUTANTS = (
         (PRODUCTS, "        beginning.append(new)\n        if old is not None:\n            ending.append(old)\n",
          "        if old is not None:\n            old.amount_cents, old.limits_json = new.amount_cents, new.limits\n"
          "            continue\n        beginning.append(new)\n"),
-        (PRODUCTS, "    return bool(ending or beginning)", "    return bool(prices)"),
+        (PRODUCTS, "    return named or bool(ending or beginning)", "    return bool(prices)"),
     ),
     _mutant(
         "a one-time link works twice", "tests/api/test_password_reset.py",
@@ -508,6 +516,6 @@ MUTANTS = (
     ),
     _mutant(
         "a claimed certificate is due again at once", "tests/db/test_certificates.py",
-        (CERTIFICATES, "row.renew_after = now + LEASE", "row.renew_after = now"),
+        (CERTIFICATES, "row.renew_after = now + lease", "row.renew_after = now"),
     ),
 )  # fmt: skip
