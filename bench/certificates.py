@@ -90,7 +90,8 @@ class Fleet:
         return {
             "id": ref, "deployment_id": self.owner, "names": [f"{ref.hex}.test"], "serial": ref.hex, "issuer": "CN=CA",
             "not_before": born, "not_after": born + LIFE, "key_sha256": ref.hex, "key_type": "ec-secp256r1",
-            "chain_pem": base64.b64encode(self.chance.randbytes(CHAIN_BYTES)).decode(), "directory_url": CA, **more,
+            "chain_pem": base64.b64encode(self.chance.randbytes(CHAIN_BYTES)).decode(), "directory_url": CA,
+            "failures": 0, **more,
         }  # fmt: skip
 
     async def stock(self) -> None:

@@ -65,6 +65,6 @@ async def _keep(deps: Deps, organization: uuid.UUID, slug: str, made: Issued) ->
         ))  # fmt: skip
         await session.flush()
         row = Certificate(id=new_id(), deployment_id=owner, directory_url=deps.acme.directory_url,
-                          next_poll=now + timedelta(hours=12), **made.model_dump())  # fmt: skip
+                          failures=0, next_poll=now + timedelta(hours=12), **made.model_dump())  # fmt: skip
         certificates.plan(row, now, rules_of(deps))
         session.add(row)
