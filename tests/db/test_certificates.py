@@ -87,6 +87,7 @@ class Fleet:
                     continue
                 made = Certificate(**values(self.owner, now, renews_id=row.id, names=row.names))
                 session.add(made)
+                await session.flush()
                 certificates.supersede(row, now)
                 certificates.plan(made, now)
                 self.renewed.append((now, row))
