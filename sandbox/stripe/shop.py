@@ -45,7 +45,10 @@ class Shop:
         self._orders_url = orders_url
         self._headers = {"x-internal-key": internal_key.get_secret_value()} if internal_key else {}
         self._tries = tries
-        self._stripe = httpx.AsyncClient(base_url=f"{stripe_url}/_sandbox", trust_env=False)
+        # A connection of its own for each payment: one that is kept may be closed at the very moment it is used, and
+        # a payment is not sent twice.
+        alone = httpx.Limits(max_keepalive_connections=0)
+        self._stripe = httpx.AsyncClient(base_url=f"{stripe_url}/_sandbox", trust_env=False, limits=alone, timeout=30)
         self._orders = httpx.AsyncClient(trust_env=False, timeout=30)
 
     async def __aenter__(self) -> Shop:
