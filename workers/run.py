@@ -25,7 +25,9 @@ from workers.schedules import ensure_schedules
 logger = logging.getLogger("slipway.workers")
 
 CACHED_RUNS = 2000
-PARALLEL_WORKFLOW_TASKS = 100
+# One process has one core for all of them and their rows. What it cannot end within Temporal's ten seconds is done again
+# from the start, so that with more of them at once a crowd of new runs comes to a stop instead of waiting its turn.
+PARALLEL_WORKFLOW_TASKS = 24
 
 
 def worker_of(pool: Pool, client: Client, deps: Deps) -> Worker:
