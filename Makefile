@@ -8,6 +8,9 @@ STAMP := $(VENV)/.installed
 PYTEST = $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 SOURCES := api activities workflows providers domain db workers sandbox deploy settings.py temporal.py telemetry.py cli.py
 
+# Each workflow's sandbox loads the workflow modules anew; without their bytecode it would compile them every time.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help up down lab test journeys check format bench fleet certificates record faults mutants kills orders drill contract lock clean
 
