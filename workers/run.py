@@ -25,8 +25,8 @@ from workers.schedules import ensure_schedules
 logger = logging.getLogger("slipway.workers")
 
 CACHED_RUNS = 2000
-# One process has one core for all of them and their rows. What it cannot end within Temporal's ten seconds is done again
-# from the start, so that with more of them at once a crowd of new runs comes to a stop instead of waiting its turn.
+# One process has one core for all of them and their rows. What it cannot end within Temporal's ten seconds is begun
+# again, so that with more of them at once a crowd of new runs comes to a stop instead of waiting its turn.
 PARALLEL_WORKFLOW_TASKS = 24
 
 
