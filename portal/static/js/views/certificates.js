@@ -41,7 +41,7 @@ function table(found, again) {
   return h("table", { class: "table" },
     h("thead", {}, h("tr", {}, ["Name", "Expires", "State", "Next", ...(operates ? [""] : [])].map((text) => h("th", { scope: "col" }, text)))),
     h("tbody", {}, found.map((one) => h("tr", { "data-row": one.id, testid: `certificate-${one.domain}` },
-      h("td", {}, h("b", { class: "break" }, one.domain), h("span", { class: "sub break" }, [...one.names.slice(1), one.issuer].join(" · "))),
+      h("td", { class: "message" }, h("b", { class: "break" }, one.domain), h("span", { class: "sub break" }, [...one.names.slice(1), one.issuer].join(" · "))),
       h("td", { class: "left" }, h("time", { datetime: one.valid_to, class: "nowrap" }, dateTime(one.valid_to)), h("span", { class: "sub" }, one.state === "superseded" ? "" : daysText(one.days_left))),
       h("td", { class: "left" }, chip(certificateState(one))),
       h("td", { class: "left message" }, nextOf(one)),
