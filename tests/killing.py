@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import asyncio
 import contextlib
 import random
@@ -16,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 
 
 @dataclass(kw_only=True)
-class Programs:
+class Programs(abc.ABC):
     """`worker`: the arguments of a worker. `pause`: seconds between two kills; `steps`: so much is done meanwhile."""
 
     folder: Path
@@ -27,9 +28,9 @@ class Programs:
     workers: list[asyncio.subprocess.Process] = field(default_factory=list)
     kills: int = 0
 
+    @abc.abstractmethod
     async def done(self) -> int:
         """How much has been done so far."""
-        raise NotImplementedError
 
     async def program(self, *argv: str, log: str) -> asyncio.subprocess.Process:
         with (self.folder / log).open("ab") as said:
