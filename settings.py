@@ -135,6 +135,7 @@ class Settings(BaseSettings):
     acme_second_profile: str = ""
     acme_second_eab_key_id: str = ""  # where the second CA wants our account bound to one it knows
     acme_second_eab_hmac_key: SecretStr | None = None
+    shared_keys: bool = False  # X18: whether certificates may be uploaded together with their private keys
     tls_trust_file: Path | None = None  # roots the outside probe trusts; empty means the system's
 
     # ---- paid orders. Of each secret several, separated by commas, may hold at once: that is how one is replaced.

@@ -135,7 +135,9 @@ class Issuing:
             "challenge": order.challenge.value,
             **issued.model_dump(),
         }
-        query = select(Certificate).where(Certificate.serial == issued.serial, Certificate.issuer == issued.issuer)
+        query = select(Certificate).where(
+            Certificate.serial == issued.serial, Certificate.issuer == issued.issuer, Certificate.shared_id.is_(None)
+        )
         for left in reversed(range(STORE_TRIES)):
             try:
                 async with self._deps.db.begin() as session:

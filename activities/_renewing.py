@@ -21,7 +21,7 @@ from domain.certificates import HolderKind, Renewal
 from domain.provisioning import RunInputs, StepCall
 from providers.hosting import account, certificates
 from providers.hosting.account import Account
-from providers.hosts import blueprints, challenges, tls
+from providers.hosts import blueprints, challenges, host_keys, tls
 from providers.hosts.application import Application
 from providers.hosts.setup import deploy_target
 from providers.hosts.ssh import Host, connect
@@ -50,6 +50,12 @@ class Place:
             return await tls.make_csr(self.host, self.site, say, names=names, fresh_key=fresh_key)
         return await certificates.make_csr(self.host, self.site, say, names=names, fresh_key=fresh_key)
 
+    async def bring_key(self, key_pem: str) -> None:
+        await host_keys.bring(self.host, self._key_file, key_pem)
+
+    async def discard_fresh_key(self) -> None:
+        await host_keys.discard_next(self.host, self._key_file)
+
     async def install(self, chain_pem: str) -> None:
         if isinstance(self.site, Application):
             await tls.renew_chain(self.host, self.site, chain_pem, say)
@@ -63,6 +69,10 @@ class Place:
 
     async def withdraw_challenge(self, token: str) -> None:
         await challenges.withdraw(self.host, self._challenges, token)
+
+    @property
+    def _key_file(self) -> str:
+        return self.site.context.key_file if isinstance(self.site, Application) else self.site.key_file
 
     @property
     def _challenges(self) -> str:

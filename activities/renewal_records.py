@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
 
 from activities._cas import can_be_asked, rules_of
 from activities._context import Deps
 from activities._errors import mapped
 from db.models_certificates import Certificate
-from db.queries import certificates, delivery
-from db.queries.runs import load
-from domain.certificates import HolderKind, Renewal, RenewalCall, RenewalEnd
+from db.queries import certificates
+from domain.certificates import Renewal, RenewalCall, RenewalEnd
 from domain.challenges import is_wildcard, with_wildcard
 from domain.renewal import Action, Plan
 
@@ -50,14 +48,18 @@ class RenewalRecordActivities:
                 return None
             certificates.postpone(row, now + certificates.LEASE, "its renewal is under way")
             kind, ref = certificates.holder_of(row)
-            fresh_key = row.revoked or row.replace_key or call.fresh_key
-            served = await _names(session, row)
-            wildcard = any(map(is_wildcard, row.names)) if call.wildcard is None else call.wildcard
+            action = plan.action if due else Action.RENEW
+            brought = row.awaits_id if _takes_what_was_brought(row, action) else None
+            fresh_key = row.revoked or row.replace_key or call.fresh_key or row.shared_id is not None
+            served = await certificates.served_names(session, row)
+            # A wildcard that was uploaded says nothing of what this holder needs.
+            usual = row.shared_id is None and any(map(is_wildcard, row.names))
+            wildcard = usual if call.wildcard is None else call.wildcard
             return Renewal(
                 certificate_id=str(row.id), holder_kind=kind, holder_id=str(ref),
                 names=with_wildcard(served) if wildcard else served, served=served, challenge=call.challenge,
-                action=plan.action if due else Action.RENEW, fresh_key=fresh_key,
-                old_serves=not fresh_key and now < row.not_after,
+                action=action, fresh_key=fresh_key, shared_id=str(brought or ""),
+                old_serves=not fresh_key and brought is None and now < row.not_after,
             )  # fmt: skip
 
     @activity.defn
@@ -93,9 +95,8 @@ class RenewalRecordActivities:
         return certificates.plan(row, now, rules_of(self._deps), polls=can_be_asked(self._deps, row))
 
 
-async def _names(session: AsyncSession, row: Certificate) -> list[str]:
-    """What its holder answers to now; a name may have come or gone since."""
-    kind, ref = certificates.holder_of(row)
-    if kind is HolderKind.DEPLOYMENT:
-        return [(await load(session, ref)).deployment.assigned_subdomain]
-    return (await delivery.load(session, ref)).names
+def _takes_what_was_brought(row: Certificate, action: Action) -> bool:
+    """Not where it failed again and again and time is short: then our own CA is asked, so that nothing goes dark."""
+    if action is Action.RENEW:
+        return True
+    return action is Action.EMERGENCY and row.failures < certificates.TROUBLED_AFTER

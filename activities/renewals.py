@@ -14,11 +14,11 @@ from activities._context import Deps
 from activities._errors import mapped
 from activities._heartbeat import beating
 from activities._issuing import Issuing
-from activities._renewing import address_of, holder_of, say, visit
-from db.queries import certificates
+from activities._renewing import Place, address_of, holder_of, say, visit
+from db.queries import certificates, shared_certificates
 from domain.certificates import Failed, Installation, Renewal, RenewalCsr, Tried
 from domain.renewal import Action
-from providers.acme.csr import key_sha256
+from providers.acme.csr import facts, key_sha256
 from providers.acme.failures import failed
 from providers.errors import ProviderError, Unhealthy
 from providers.hosts import probe
@@ -32,7 +32,7 @@ class RenewalActivities:
     @activity.defn
     @mapped
     async def make_renewal_csr(self, renewal: Renewal) -> RenewalCsr:
-        """A CSR by the key in use, or by a fresh one beside it.
+        """A CSR by the key in use, or by a fresh one beside it; never by one that was uploaded.
 
         Effect: where a fresh key is wanted, one on the server that is not in use yet.
         Idempotency: a key that is there is used.
@@ -40,7 +40,21 @@ class RenewalActivities:
         Heartbeat: while at work.
         """
         async with visit(self._deps, renewal) as place:
-            return RenewalCsr(renewal=renewal, csr_pem=await place.make_csr(renewal.names, fresh_key=renewal.fresh_key))
+            return RenewalCsr(renewal=renewal, csr_pem=await self._csr(place, renewal))
+
+    async def _csr(self, place: Place, renewal: Renewal) -> str:
+        """A try that broke off may have left an uploaded key, in use or beside it. Others know that one too."""
+        csr = await place.make_csr(renewal.names, fresh_key=renewal.fresh_key)
+        if not renewal.fresh_key and await self._by_shared_key(csr):
+            csr = await place.make_csr(renewal.names, fresh_key=True)
+        if await self._by_shared_key(csr):
+            await place.discard_fresh_key()
+            csr = await place.make_csr(renewal.names, fresh_key=True)
+        return csr
+
+    async def _by_shared_key(self, csr_pem: str) -> bool:
+        async with self._deps.db.begin() as session:
+            return await shared_certificates.is_shared(session, facts(csr_pem).key_sha256)
 
     @activity.defn
     @mapped

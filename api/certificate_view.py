@@ -1,4 +1,7 @@
-"""How a certificate is shown. No private key is in our database, so none can be shown."""
+"""How a certificate is shown, never with a private key.
+
+`shared_key`: it was uploaded together with its key, which may be on other machines as well (X18).
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ _RENEWAL: dict[str, Any] = {
 _SHOWN: dict[str, Any] = {
     "id": "certificate-uuid", "domain": "acme.recruitiq.nl", "names": ["acme.recruitiq.nl"], "issuer": "CN=E7,O=CA",
     "serial": "4f1c", "valid_from": "2025-01-19T10:30:00Z", "valid_to": "2025-04-19T10:30:00Z", "days_left": 90,
-    "state": "valid", "key_sha256": "9f86d0",
+    "state": "valid", "key_sha256": "9f86d0", "shared_key": False,
     "challenge": "dns-01", "deployment_id": "deployment-uuid", "subscription_id": None,
     "renewal": _RENEWAL, "superseded_at": None, "created_at": "2025-01-19T10:30:00Z",
 }  # fmt: skip
@@ -75,6 +78,7 @@ def shown(row: Certificate, now: datetime, *, staff: bool) -> dict[str, Any]:
         "days_left": (row.not_after - now).days,
         "state": state_of(row, now),
         "key_sha256": row.key_sha256,
+        "shared_key": row.shared_id is not None,
         "challenge": row.challenge,
         "deployment_id": str(row.deployment_id) if row.deployment_id else None,
         "subscription_id": str(row.subscription_id) if row.subscription_id else None,

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 
 from sqlalchemy.exc import DBAPIError
@@ -204,6 +204,14 @@ async def start_renewal(services: Services, call: RenewalCall) -> None:
         client = await services.temporal.client()
         with contextlib.suppress(WorkflowAlreadyStartedError):
             await client.start_workflow(RENEW_CERTIFICATE, call, **renewal_start(call))
+
+
+async def start_due_renewals(services: Services, certificate_ids: Sequence[uuid.UUID], by: str) -> None:
+    """Right behind the answer: what committed rows call due. What fails here, the sweep of renewals does."""
+    async with _or_by_the_sweep(services, "renewals", requested_by=by):
+        for certificate_id in certificate_ids:
+            call = RenewalCall(certificate_id=str(certificate_id), requested_by=by, policy=services.policy())
+            await start_renewal(services, call)
 
 
 async def start_set_up(services: Services, order: SetUpServerOrder) -> None:

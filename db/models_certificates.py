@@ -35,6 +35,7 @@ class Certificate(Base):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     deployment_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("instance_deployments.id"), index=True)
     subscription_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("subscriptions.id"), index=True)
+    shared_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("shared_certificates.id"))  # it was uploaded
     names: Mapped[list[str]]
     serial: Mapped[str] = mapped_column(String(80))
     issuer: Mapped[str] = mapped_column(Text)
@@ -75,13 +76,17 @@ class Certificate(Base):
     troubled_since: Mapped[datetime | None]  # urgent, or failed again and again: somebody should look
     superseded_at: Mapped[datetime | None]
 
-    # ---- the last drill that it belongs to, and from when on that wants it replaced
+    # ---- the last drill that it belongs to, and from when on that, or somebody, wants it replaced
     drill_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("certificate_drills.id"))
     replace_after: Mapped[datetime | None]
     replace_key: Mapped[bool] = mapped_column(Boolean, default=False, server_default=text("false"))
+    awaits_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("shared_certificates.id"))  # is to take its place
 
     __table_args__ = (
-        UniqueConstraint("serial", "issuer"),
+        # One that was uploaded is served in several places, each a row of its own.
+        Index("uq_certificates_issued", "serial", "issuer", unique=True, postgresql_where=text("shared_id is null")),
+        Index("ix_certificates_shared", "shared_id", postgresql_where=text("shared_id is not null")),
+        Index("ix_certificates_awaits", "awaits_id", postgresql_where=text("awaits_id is not null")),
         CheckConstraint("num_nonnulls(deployment_id, subscription_id) = 1", name="subject"),
         CheckConstraint("(failures = 0) = (failure_kind is null)", name="failure"),
         CheckConstraint("(window_start is null) = (window_end is null)", name="window"),
@@ -99,6 +104,42 @@ class Certificate(Base):
               postgresql_where=text("drill_id is not null and replace_after is null and renew_after is not null")),
         Index("ix_certificates_living_end", "not_after", "id", postgresql_where=text("superseded_at is null")),
     )  # fmt: skip
+
+
+class SharedCertificate(Base):
+    """A certificate that was uploaded together with its private key (X18: its key is shared, and off by default).
+
+    The key is encrypted with the key ring (`key_id`, `ciphertext`, bound to this row) and gone once it is withdrawn.
+    Where it is served stands in `certificates`, a row for each place. The default one is what new sites of the house
+    get whose names it covers.
+    """
+
+    __tablename__ = "shared_certificates"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    names: Mapped[list[str]]
+    serial: Mapped[str] = mapped_column(String(80))
+    issuer: Mapped[str] = mapped_column(Text)
+    not_before: Mapped[datetime]
+    not_after: Mapped[datetime]
+    chain_pem: Mapped[str] = mapped_column(Text)
+    key_sha256: Mapped[str] = mapped_column(String(64))  # of the public key
+    key_type: Mapped[str] = mapped_column(String(20))
+    key_id: Mapped[str] = mapped_column(String(50))
+    ciphertext: Mapped[bytes | None]
+    is_default: Mapped[bool] = mapped_column(Boolean, default=False, server_default=text("false"))
+    uploaded_by: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    withdrawn_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        UniqueConstraint("serial", "issuer"),
+        CheckConstraint("(withdrawn_at is null) = (ciphertext is not null)", name="withdrawn"),
+        CheckConstraint("not is_default or withdrawn_at is null", name="default"),
+        Index("uq_shared_certificates_default", "is_default", unique=True, postgresql_where=text("is_default")),
+        Index("ix_shared_certificates_created_at", "created_at"),
+        Index("ix_shared_certificates_key_sha256", "key_sha256"),
+    )
 
 
 class CertificateDrill(Base):

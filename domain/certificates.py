@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -11,6 +12,11 @@ from domain.challenges import ChallengeChoice
 from domain.provisioning import RunPolicy
 from domain.renewal import Action
 from domain.renewal_retries import FailureKind
+
+
+def covers(names: Sequence[str], wanted: str) -> bool:
+    """Whether a certificate for `names` names it, or the wildcard one label above it (RFC 6125 §6.4.3)."""
+    return wanted in names or f"*.{wanted.partition('.')[2]}" in names
 
 
 class HolderKind(StrEnum):
@@ -36,7 +42,8 @@ class RenewalCall(BaseModel):
 
 class Renewal(BaseModel):
     """What a run does for the certificate. `fresh_key`: the old key is not to be used again. `old_serves`: the old
-    certificate may be put back where the new one is not seen from outside. `served`: what is looked at from there."""
+    certificate may be put back where the new one is not seen from outside. `served`: what is looked at from there.
+    `shared_id`: of the uploaded certificate that is to be served, if any."""
 
     certificate_id: str
     holder_kind: HolderKind
@@ -47,6 +54,7 @@ class Renewal(BaseModel):
     action: Action
     fresh_key: bool = False
     old_serves: bool = True
+    shared_id: str = ""
 
 
 class RenewalCsr(BaseModel):

@@ -27,6 +27,7 @@ class RunConfig(BaseModel, frozen=True):
     dns_nameservers: tuple[str, ...] = ()  # that a new zone names; empty means: those of the base domain's zone
     acme_email: str | None = None
     acme_profile: str = ""
+    shared_keys: bool = False  # whether uploaded certificates and their keys may be brought to servers
     trust_file: str | None = None  # roots the outside probe trusts; None means the system's
     credentials_days: int = 7
     portal_url: str = ""  # where customers sign in

@@ -38,6 +38,12 @@ def site_domain(text: str, base_domain: str) -> str:
     return name
 
 
+def is_host_name(name: str) -> bool:
+    """Whether it is written as certificates write host names: ASCII, lower case, two labels at least."""
+    labels = name.split(".")
+    return len(labels) >= 2 and len(name) <= 253 and all(_LABEL.fullmatch(label) for label in labels)
+
+
 def same_name(one: str, other: str) -> bool:
     """Whether two spellings are of one name: " Bücher.NL. " and "xn--bcher-kva.nl". What is no name is nobody's."""
     try:

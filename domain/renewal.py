@@ -2,6 +2,7 @@
 
     window suggested by the CA   a moment inside it, always the same one for this certificate (RFC 9773 §4.2)
     no window                    two thirds of its life, half where it lives ten days or less; spread a little
+    uploaded                     four fifths of its life: until then whoever uploaded it may bring another
     revoked                      at once, and with all that an emergency allows
     asked for by a drill         from that moment on, with the usual patience where it fails (domain/drills.py)
     emergency                    an eighth of its life is left, a day at least, never more than a quarter: overrides all
@@ -49,7 +50,8 @@ class Rehearsals:
 @dataclass(frozen=True)
 class Certificate:
     """What is known. `id` seeds the spread. `polls`: its CA gives windows. `next_poll` None: never asked so far.
-    `replace_after`: from when on a drill wants it replaced."""
+    `replace_after`: from when on somebody wants it replaced. `uploaded`: no CA of ours issued it.
+    `brought`: an uploaded one is to take its place."""
 
     id: str
     not_before: datetime
@@ -61,11 +63,14 @@ class Certificate:
     rehearsals: Rehearsals | None = None
     revoked: bool = False
     replace_after: datetime | None = None
+    uploaded: bool = False
+    brought: bool = False
 
 
 @dataclass(frozen=True)
 class RenewalRules:
     usual: float = 2 / 3
+    uploaded: float = 4 / 5
     short_life: timedelta = timedelta(days=10)
     short: float = 1 / 2
     spread: float = 0.05  # of the life, around the usual moment
@@ -123,7 +128,7 @@ def _usual_at(certificate: Certificate, rules: RenewalRules) -> datetime:
         chosen = window.start + (end - window.start) * (1 - rules.room) * fraction(certificate.id, "window")
         return max(certificate.not_before, min(chosen, latest))
     life = certificate.not_after - certificate.not_before
-    usual = rules.short if life <= rules.short_life else rules.usual
+    usual = rules.uploaded if certificate.uploaded else rules.short if life <= rules.short_life else rules.usual
     return certificate.not_before + life * (usual + rules.spread * (fraction(certificate.id, "usual") - 0.5))
 
 
@@ -156,8 +161,13 @@ def _first(certificate: Certificate, due: datetime, now: datetime, *, urgent: bo
         left = max(certificate.not_after - now, timedelta(0))
         return Plan(Action.EMERGENCY, now, f"{_span(left)} of its life are left", due, urgent)
     if certificate.replace_after is not None and certificate.replace_after <= due:
-        return Plan(Action.RENEW, max(now, due), "a drill replaces it", due)
+        why = "an uploaded one takes its place" if certificate.brought else "its key was withdrawn"
+        if not certificate.brought and not certificate.uploaded:
+            why = "a drill replaces it"
+        return Plan(Action.RENEW, max(now, due), why, due)
     why = "a moment inside the window that the CA suggests" if certificate.window else "most of its life is over then"
+    if certificate.uploaded:
+        why = "it was uploaded; where nobody brings another until then, our CA issues one"
     return Plan(Action.RENEW, max(now, due), why, due)
 
 
@@ -173,7 +183,7 @@ def _again(
         return Plan(Action.SECOND_CA, at, f"{said}: another CA may do it", due, urgent)
     if urgent:
         return Plan(Action.EMERGENCY, at, f"{said}, and its life is nearly over", due, urgent)
-    if rules.has_staging and failed.kind in (FailureKind.VALIDATION, FailureKind.OURS):
+    if rules.has_staging and not certificate.brought and failed.kind in (FailureKind.VALIDATION, FailureKind.OURS):
         rehearsal = _rehearsal(certificate, failed, due, now, rules, said)
         if rehearsal is not None:
             return rehearsal

@@ -53,6 +53,7 @@ def run_config(settings: Settings) -> RunConfig:
         dns_nameservers=tuple(settings.dns_nameservers),
         acme_email=settings.letsencrypt_email,
         acme_profile=settings.acme_profile,
+        shared_keys=settings.shared_keys,
         trust_file=str(settings.tls_trust_file) if settings.tls_trust_file else None,
         credentials_days=settings.credentials_days,
         portal_url=settings.portal_url,

@@ -41,6 +41,7 @@ from activities.renewal_sweeps import RenewalSweepActivities
 from activities.renewals import RenewalActivities
 from activities.server_actions import ServerActionActivities
 from activities.servers import ServerActivities
+from activities.shared_certificates import SharedCertificateActivities
 from activities.site_certificates import SiteCertificateActivities
 from activities.site_checks import SiteCheckActivities
 from activities.suspensions import SuspensionActivities
@@ -130,7 +131,8 @@ def _house(deps: Deps) -> list[Callable[..., Any]]:
     return [hosting.create_account, hosting.create_site, hosting.make_site_csr, hosting.configure_site_tls,
             hosting.remove_account, hosting.prove_account_absent, mailboxes.create_mailbox, mailboxes.remove_mailbox,
             mailboxes.prove_mailbox_absent, *_changes(deps), RenewalActivities(deps).make_renewal_csr,
-            RenewalActivities(deps).install_renewal]  # fmt: skip
+            RenewalActivities(deps).install_renewal,
+            SharedCertificateActivities(deps).bring_shared_certificate]  # fmt: skip
 
 
 def _changes(deps: Deps) -> list[Callable[..., Any]]:

@@ -111,6 +111,7 @@ ACTIVITIES: dict[str, Options] = {
     "make_renewal_csr": Options(HOSTS, _s(120)),
     # What the CA says is written down at its first word; further tries are the policy's, not these.
     "issue_renewal": Options(EDGE, _s(300), patience=1.5),
+    "bring_shared_certificate": Options(HOSTS, _s(120)),
     "install_renewal": Options(HOSTS, _s(180)),
     "verify_renewal": Options(EDGE, _s(120)),
     "poll_windows": Options(EDGE, _s(120)),

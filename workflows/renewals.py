@@ -1,5 +1,7 @@
 """One try to renew one certificate: CSR on its server, order at a CA, installation, a look from outside. Read `_try`.
 
+Where another one was uploaded to take its place nothing is asked of a CA: that one and its key are brought there.
+
 A try that fails is written down by kind and ends; when the next one is, the policy says (domain/renewal.py). Nobody
 waits in here, so one bad name delays no other, and the old certificate is served until the new one is seen.
 """
@@ -15,6 +17,7 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from activities.renewal_records import RenewalRecordActivities
 from activities.renewals import RenewalActivities
+from activities.shared_certificates import SharedCertificateActivities
 from domain.certificates import Failed, Installation, Renewal, RenewalCall, RenewalEnd, Tried
 from domain.renewal_retries import FailureKind
 from workflows._options import activity_options, name_of
@@ -49,8 +52,11 @@ class RenewCertificate:
 
     async def _try(self, renewal: Renewal) -> Tried:
         try:
-            csr = await self._remote(RenewalActivities.make_renewal_csr, renewal)
-            tried = await self._remote(RenewalActivities.issue_renewal, csr)
+            if renewal.shared_id:
+                tried = await self._remote(SharedCertificateActivities.bring_shared_certificate, renewal)
+            else:
+                csr = await self._remote(RenewalActivities.make_renewal_csr, renewal)
+                tried = await self._remote(RenewalActivities.issue_renewal, csr)
             if tried.failed is None and tried.successor_id:
                 await self._serve(renewal, tried.successor_id)
         except ActivityError as error:

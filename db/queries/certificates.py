@@ -14,6 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from db.models import Deployment
 from db.models_certificates import Certificate, CertificateOrder
 from db.models_sales import Subscription
+from db.queries import delivery
+from db.queries.runs import load
 from domain import renewal
 from domain.certificates import HolderKind
 from domain.errors import clip
@@ -56,7 +58,7 @@ def facts(row: Certificate, *, polls: bool = True) -> renewal.Certificate:
     return renewal.Certificate(
         id=str(row.id), not_before=row.not_before, not_after=row.not_after, window=window, polls=polls,
         next_poll=row.next_poll, failures=failures(row), rehearsals=rehearsals, revoked=row.revoked,
-        replace_after=row.replace_after,
+        replace_after=row.replace_after, uploaded=row.shared_id is not None, brought=row.awaits_id is not None,
     )  # fmt: skip
 
 
@@ -149,6 +151,14 @@ async def holder_lives(session: AsyncSession, row: Certificate) -> bool | None:
     query = select(table.activated_at, table.ended_at).where(table.id == ref)
     activated_at, ended_at = (await session.execute(query)).one()
     return None if ended_at is not None else activated_at is not None
+
+
+async def served_names(session: AsyncSession, row: Certificate) -> list[str]:
+    """What its holder answers to now; a name may have come or gone since it was issued."""
+    kind, ref = holder_of(row)
+    if kind is HolderKind.DEPLOYMENT:
+        return [(await load(session, ref)).deployment.assigned_subdomain]
+    return (await delivery.load(session, ref)).names
 
 
 # ---- what is due ----------------------------------------------------------------------------------------------------

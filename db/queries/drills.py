@@ -14,6 +14,9 @@ from db.models_certificates import Certificate, CertificateDrill
 from db.queries.certificate_view import SERVED
 from domain.drills import UNFINISHED, DrillState
 
+# One that was uploaded has no CA of ours; it is replaced where it is withdrawn.
+_ISSUED = SERVED & Certificate.renew_after.is_not(None) & Certificate.shared_id.is_(None)
+
 
 class AnotherDrill(Exception):
     """One is under way."""
@@ -49,7 +52,7 @@ async def begin(
         await session.flush()
     except IntegrityError:
         raise AnotherDrill("a drill is under way; stop it, or wait for its end") from None
-    query = update(Certificate).where(SERVED, Certificate.renew_after.is_not(None))
+    query = update(Certificate).where(_ISSUED)
     if directory_url:
         query = query.where(Certificate.directory_url == directory_url)
     if key_type:
@@ -126,7 +129,7 @@ async def holdings(session: AsyncSession) -> list[tuple[str, str, int]]:
     number = func.count()
     query = (
         select(Certificate.directory_url, Certificate.key_type, number)
-        .where(SERVED, Certificate.renew_after.is_not(None))
+        .where(_ISSUED)
         .group_by(Certificate.directory_url, Certificate.key_type)
         .order_by(number.desc(), Certificate.directory_url, Certificate.key_type)
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from cryptography import x509
 
+from domain.certificates import covers
 from providers.errors import InvalidInput, NotFound
 from providers.hosting import sites
 from providers.hosting.account import Account
@@ -41,7 +42,8 @@ async def install_certificate(host: Host, account: Account, chain_pem: str, say:
         leaf = x509.load_pem_x509_certificate(chain_pem.encode())
     except ValueError as error:
         raise InvalidInput("the certificate is not readable", field="chain") from error
-    if missing := [name for name in account.domains if not covers(leaf, name)]:
+    named = _names(leaf)
+    if missing := [name for name in account.domains if not covers(named, name)]:
         raise InvalidInput(f"the certificate is not for {', '.join(missing)}", field="chain")
     async with exclusive(host):
         await require_user(host, account)
@@ -72,11 +74,9 @@ async def _restore(host: Host, account: Account, before: str | None) -> None:
         await host.put(account.chain_file, before, mode=0o600)
 
 
-def covers(leaf: x509.Certificate, name: str) -> bool:
-    """Whether the certificate names it, or the wildcard one label above it (RFC 6125, 6.4.3)."""
+def _names(leaf: x509.Certificate) -> list[str]:
     try:
         san = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
-        return False
-    names = {known.lower() for known in san.get_values_for_type(x509.DNSName)}
-    return name in names or f"*.{name.partition('.')[2]}" in names
+        return []
+    return [known.lower() for known in san.get_values_for_type(x509.DNSName)]

@@ -13,7 +13,7 @@ from sqlalchemy import insert
 
 from db.base import new_id
 from db.models import Deployment, DeploymentEvent, User, VpsInstance
-from db.models_certificates import Certificate, CertificateDrill
+from db.models_certificates import Certificate, CertificateDrill, SharedCertificate
 from db.models_clouds import ServerAction, VpsPlan
 from db.models_dns import DnsChange
 from db.models_hosting import BackupJob, DnsZone, HostingAccount, MailAccount, Server
@@ -34,7 +34,7 @@ from tests.sales import Shop, open_shop
 UNUSABLE = "!"  # as a password's hash: nobody signs in with it
 LONG = timedelta(days=1)
 _NAMED = ("deployment", "application", "vps", "carrier", "server", "plan", "resource", "zone", "change", "account",
-          "mailbox", "drill")  # fmt: skip
+          "mailbox", "drill", "upload")  # fmt: skip
 OFFERED = {Offer.REGIONS: [Region(id="ams3")], Offer.IMAGES: [Image(id="debian-13-x64", kind="distribution")],
            Offer.PLANS: [BASIC], Offer.MARKETPLACE: list[App]()}  # fmt: skip
 
@@ -83,6 +83,9 @@ async def settle(db: Database) -> Household:
             CertificateDrill(id=refs["drill"], directory_url="https://ca.test", key_type="", fresh_key=False,
                              reason=house, pace_per_hour=60, state="stopped", total=1, next_at=now, ended_at=now,
                              requested_by="ada"),
+            SharedCertificate(id=refs["upload"], names=[f"{house}.example.com"], serial=house, issuer="CN=Seller",
+                              not_before=now, not_after=now + 90 * LONG, chain_pem="", key_sha256=house,
+                              key_type="ec-secp256r1", key_id="k", ciphertext=b"x", uploaded_by="ada"),
             CloudResource(id=refs["resource"], provider="digitalocean", provider_ref=f"foreign-{house}",
                           state="unexplained", verdict="unproven", correlation=house),
         ])  # fmt: skip
@@ -118,7 +121,7 @@ async def settle(db: Database) -> Household:
     }  # fmt: skip
     houses = {
         "provider_id": provider, "plan_id": refs["plan"], "resource_id": refs["resource"],
-        "drill_id": refs["drill"],
+        "drill_id": refs["drill"], "upload_id": refs["upload"],
         "server_id": refs["server"], "product_id": shop.product.id, "price_id": shop.price.id,
     }  # fmt: skip
     marks = {str(ref) for ref in owned.values()} | {word, placed.customer.email, own.hex}

@@ -24,6 +24,7 @@ CLOSED = {
     "/api/tenants": ADMINISTRATORS,
     "/api/ssl/renew/{domain}": ADMINISTRATORS | {Role.OPERATOR},
     "/api/ssl/drills": ADMINISTRATORS | {Role.OPERATOR},
+    "/api/ssl/uploads": ADMINISTRATORS | {Role.OPERATOR},
     "/api/ssl/request-letsencrypt": ADMINISTRATORS | {Role.OPERATOR},
     "/api/operator/payment-cases/{event_id}/settle": ADMINISTRATORS | {Role.OPERATOR, Role.BILLING},
 }

@@ -299,3 +299,26 @@ class TestNextPoll:
     def test_rules_are_numbers_that_can_be_set(self) -> None:
         rules = RenewalRules(poll_every=HOUR)
         assert next_poll(START, 21600, "c-1", rules) <= START + HOUR
+
+
+class TestUploaded:
+    def test_it_is_followed_by_one_of_our_ca_after_four_fifths_of_its_life(self) -> None:
+        bought = certificate(200, uploaded=True)
+        made = plan(bought, START)
+        assert made.action is Action.RENEW
+        assert "uploaded" in made.why
+        assert START + timedelta(days=150) < made.at < START + timedelta(days=170) < emergency_at(bought)
+
+    def test_one_that_takes_a_place_is_due_at_once_and_its_failures_are_not_rehearsed(self) -> None:
+        now = START + DAY
+        waits = certificate(brought=True, replace_after=now)
+        assert (plan(waits, now).action, plan(waits, now).at) == (Action.RENEW, now)
+        assert plan(waits, now).why == "an uploaded one takes its place"
+        failed = replace(waits, failures=Failures(4, FailureKind.OURS, now))
+        assert plan(failed, now + DAY).action is Action.RENEW
+        assert plan(replace(failed, brought=False), now + DAY).action is Action.REHEARSE
+
+    def test_a_withdrawn_one_is_replaced_at_once(self) -> None:
+        now = START + DAY
+        made = plan(certificate(uploaded=True, replace_after=now), now)
+        assert (made.action, made.at, made.why) == (Action.RENEW, now, "its key was withdrawn")

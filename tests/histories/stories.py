@@ -429,6 +429,12 @@ async def certificate_put_back(world: World, client: Client) -> WorkflowHandle[A
     return await _renewal(world, client, "putback")
 
 
+async def certificate_uploaded(world: World, client: Client) -> WorkflowHandle[Any, Any]:
+    row = await certificates.uploaded(world, "uploaded")
+    call = RenewalCall(certificate_id=str(row.id))
+    return await ended(await client.start_workflow(RenewCertificate.run, call, **renewal_start(call)))
+
+
 async def certificate_not_due(world: World, client: Client) -> WorkflowHandle[Any, Any]:
     return await _renewal(world, client, "young", age=timedelta(days=2))
 
@@ -462,6 +468,7 @@ STORIES: dict[str, Story] = {
         looked_at, mail_sent, mail_given_up,
         house_server_set_up, name_server_set_up, house_server_parked, house_server_given_up,
         certificate_renewed, certificate_rehearsed, certificate_limited, certificate_put_back, certificate_not_due,
+        certificate_uploaded,
         certificates_swept, payments_swept,
         zone_changed, zone_change_failed, zone_looked_at,
     )

@@ -15,7 +15,7 @@ from activities.renewal_records import RenewalRecordActivities
 from activities.renewal_sweeps import RenewalSweepActivities
 from db.base import new_id
 from db.models import Deployment
-from db.models_certificates import Certificate
+from db.models_certificates import Certificate, SharedCertificate
 from db.queries import certificates
 from db.session import Database
 from domain.certificates import Failed, Installation, Renewal, RenewalCsr, Tried
@@ -67,6 +67,17 @@ def outside(db: Database, act: Act) -> list[Callable[..., Any]]:
         return Tried(successor_id=str(made.id))
 
     @activity.defn
+    async def bring_shared_certificate(renewal: Renewal) -> Tried:
+        await act("bring_shared_certificate")
+        async with db.begin() as session:
+            old = await certificates.get(session, renewal.certificate_id)
+            made = certificate(str(old.deployment_id), list(old.names), age=timedelta(), renews_id=old.id,
+                               shared_id=uuid.UUID(renewal.shared_id), directory_url="", renew_after=None,
+                               next_action="")  # fmt: skip
+            session.add(made)
+        return Tried(successor_id=str(made.id))
+
+    @activity.defn
     async def install_renewal(call: Installation) -> None:
         await act("install_renewal")
 
@@ -79,7 +90,7 @@ def outside(db: Database, act: Act) -> list[Callable[..., Any]]:
         await act("poll_windows")
         return 0
 
-    return [make_renewal_csr, issue_renewal, install_renewal, verify_renewal, poll_windows]
+    return [make_renewal_csr, issue_renewal, bring_shared_certificate, install_renewal, verify_renewal, poll_windows]
 
 
 async def served(world: World, slug: str, **columns: Any) -> Certificate:
@@ -91,6 +102,18 @@ async def served(world: World, slug: str, **columns: Any) -> Certificate:
         row = certificate(order.deployment_id, [order.fqdn], **columns)
         session.add(row)
     return row
+
+
+async def uploaded(world: World, slug: str) -> Certificate:
+    """A certificate of an instance that is up, whose place an uploaded one is to take. It is not due by itself."""
+    now = datetime.now(UTC)
+    shared = SharedCertificate(
+        id=new_id(), names=["*.test"], serial=uuid.uuid4().hex, issuer="CN=Seller", not_before=now, key_id="k",
+        not_after=now + 200 * DAY, chain_pem="", key_sha256="", key_type="", ciphertext=b"x", uploaded_by="ada",
+    )  # fmt: skip
+    async with world.db.begin() as session:
+        session.add(shared)
+    return await served(world, slug, age=2 * DAY, awaits_id=shared.id, replace_after=now)
 
 
 def limited(until: datetime) -> Failed:

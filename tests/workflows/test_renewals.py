@@ -19,7 +19,7 @@ from domain.certificates import CertificatesSwept, Failed, RenewalCall
 from domain.provisioning import RunPolicy
 from domain.renewal_retries import PAUSES, FailureKind
 from domain.starting import renewal_start
-from tests.workflows.certificates import ANSWERS, DAY, limited, served
+from tests.workflows.certificates import ANSWERS, DAY, limited, served, uploaded
 from tests.workflows.world import World
 from workflows.renewals import RenewCertificate
 from workflows.sweeps import CertificateSweep
@@ -59,6 +59,24 @@ class TestOneTry:
         assert made.renew_after is not None
         assert made.not_before + 50 * DAY < made.renew_after < made.not_after
         assert world.calls == ["make_renewal_csr", "issue_renewal", "install_renewal", "verify_renewal"]
+
+    async def test_an_uploaded_one_takes_its_place_and_no_ca_is_asked(self, world: World, client: Client) -> None:
+        row = await uploaded(world, "bought")
+        assert await renew(client, row) == "renewed"
+        assert world.calls == ["bring_shared_certificate", "install_renewal", "verify_renewal"]
+        (made,) = await successors(world, row)
+        assert (made.shared_id, (await kept(world, row.id)).superseded_at is not None) == (row.awaits_id, True)
+
+    async def test_an_uploaded_one_that_is_not_seen_is_tried_again_and_nothing_else(
+        self, world: World, client: Client
+    ) -> None:
+        row = await uploaded(world, "unseen")
+        world.fail("verify_renewal", "Unhealthy")
+        assert await renew(client, row) == "ours"
+        old = await kept(world, row.id)
+        assert (old.superseded_at, old.failures, old.next_action) == (None, 1, "renew")
+        assert old.awaits_id == row.awaits_id
+        assert "make_renewal_csr" not in world.calls
 
     async def test_what_is_not_due_is_left_alone_unless_somebody_asks(self, world: World, client: Client) -> None:
         row = await served(world, "young", age=2 * DAY)
