@@ -6,16 +6,15 @@ import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
-from sqlalchemy import select
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities._context import Deps
 from activities._errors import mapped
 from activities._house import Visit, visit
-from db.models_certificates import Certificate
 from db.models_hosting import HostingAccount
 from db.queries import delivery
+from db.queries.certificates import to_install
 from db.queries.delivery import Delivery
 from domain.errors import Trouble
 from domain.fulfilment import JobCall, SiteCsr
@@ -83,13 +82,7 @@ class HostingActivities:
         """
         held = await self._load(call)
         async with self._deps.db.begin() as session:
-            newest = (
-                select(Certificate)
-                .where(Certificate.subscription_id == held.subscription.id)
-                .order_by(Certificate.not_after.desc())
-                .limit(1)
-            )
-            certificate = (await session.execute(newest)).scalar_one_or_none()
+            certificate = await to_install(session, held.subscription.id)
         if certificate is None:
             raise ApplicationError("no certificate was issued for the site yet", type=Trouble.MISSING_SETTING,
                                    non_retryable=True)  # fmt: skip

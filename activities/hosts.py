@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from sqlalchemy import select, update
+from sqlalchemy import update
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
@@ -14,7 +14,7 @@ from activities._heartbeat import beating
 from activities._hosts import Work, open_work, secrets_of
 from activities._log import Lines
 from db.models import VpsInstance
-from db.models_certificates import Certificate
+from db.queries.certificates import to_install
 from domain.errors import Trouble
 from domain.provisioning import CertificateRequest, StepCall
 from domain.statuses import Lifecycle
@@ -162,17 +162,10 @@ class HostActivities:
 
     async def _chain(self, work: Work) -> str:
         async with self._deps.db.begin() as session:
-            found = (
-                await session.execute(
-                    select(Certificate.chain_pem)
-                    .where(Certificate.deployment_id == work.facts.deployment.id)
-                    .order_by(Certificate.not_after.desc(), Certificate.created_at.desc())
-                    .limit(1)
-                )
-            ).scalar_one_or_none()
+            found = await to_install(session, work.facts.deployment.id)
         if found is None:
             raise ApplicationError("no certificate was issued yet", type=Trouble.MISSING_SETTING, non_retryable=True)
-        return found
+        return found.chain_pem
 
     @activity.defn
     @mapped

@@ -45,6 +45,18 @@ async def get(session: AsyncSession, certificate_id: str | uuid.UUID, *, lock: b
     return row
 
 
+async def to_install(session: AsyncSession, holder_id: uuid.UUID) -> Certificate | None:
+    """The newest of a deployment or a subscription. What another one has replaced comes last: it may live longer, as an
+    uploaded one does that was withdrawn."""
+    query = (
+        select(Certificate)
+        .where((Certificate.deployment_id == holder_id) | (Certificate.subscription_id == holder_id))
+        .order_by(Certificate.superseded_at.is_not(None), Certificate.not_after.desc(), Certificate.created_at.desc())
+        .limit(1)
+    )
+    return (await session.execute(query)).scalar_one_or_none()
+
+
 # ---- planning -------------------------------------------------------------------------------------------------------
 
 
