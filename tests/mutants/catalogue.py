@@ -40,6 +40,8 @@ CHANGES = "workflows/subscription_changes.py"
 RENEWALS = "workflows/renewals.py"
 ORDERS_AT_CA = "activities/_orders_at_ca.py"
 CERTIFICATES = "db/queries/certificates.py"
+DRILLS = "db/queries/drills.py"
+SHARED = "db/queries/shared_certificates.py"
 
 MUTANTS = (
     _mutant(
@@ -517,5 +519,39 @@ MUTANTS = (
     _mutant(
         "a claimed certificate is due again at once", "tests/db/test_certificates.py",
         (CERTIFICATES, "row.renew_after = now + lease", "row.renew_after = now"),
+    ),
+    _mutant(
+        "a drill goes on where an account's orders are used up", "tests/activities/test_drills.py",
+        ("activities/_drills.py", "        if await _held_up(deps, session, drill, now):\n            return 0\n", ""),
+    ),
+    _mutant(
+        "a drill makes due again what it made due", "tests/db/test_drills.py",
+        (DRILLS, 'text("replace_after is null"),', ""),
+    ),
+    _mutant(
+        "a drill takes what is not served yet", "tests/db/test_drills.py",
+        (DRILLS, "_ISSUED = SERVED & ", "_ISSUED = "),
+    ),
+    _mutant(
+        "a drill catches up with all of a gap", "tests/domain/test_drills.py",
+        ("domain/drills.py", "CATCH_UP = timedelta(minutes=2)", "CATCH_UP = timedelta(days=2)"),
+    ),
+    _mutant(
+        "an uploaded key is signed for by our CA", "tests/activities/test_shared_certificates.py",
+        ("activities/renewals.py",
+         "return await shared_certificates.is_shared(session, facts(csr_pem).key_sha256)", "return False"),
+    ),
+    _mutant(
+        "an uploaded key travels where that is switched off", "tests/activities/test_shared_certificates.py",
+        ("activities/_shared_keys.py",
+         "        if not self._deps.config.shared_keys:\n            raise", "        if False:\n            raise"),
+    ),
+    _mutant(
+        "an uploaded key is taken where that is switched off", "tests/api/test_uploads.py",
+        ("api/uploads.py", "if not services(request).settings.shared_keys:", "if False:"),
+    ),
+    _mutant(
+        "an uploaded certificate that was withdrawn comes again", "tests/db/test_shared_certificates.py",
+        (SHARED, "    if row.withdrawn_at is not None:\n        raise Withdrawn\n", ""),
     ),
 )  # fmt: skip

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from playwright.async_api import expect
-from sqlalchemy import func, update
+from sqlalchemy import delete, func, update
 
-from db.models_certificates import Certificate, CertificateDrill
+from db.models_certificates import Certificate, CertificateDrill, SharedCertificate
 from domain.statuses import Role
 from tests.api.test_certificates import certified
 from tests.api.world import PASSWORD, World
 from tests.portal.harbour import Harbour, Visitor
+from tests.providers.acme.bought import Seller
 
 pytestmark = pytest.mark.browser
 
@@ -82,7 +84,7 @@ class TestList:
         await visitor.at("nav-certificates").click()
         await expect(visitor.at(f"certificate-{own.names[0]}")).to_be_visible()
         await expect(visitor.at(f"certificate-{foreign.names[0]}")).to_have_count(0)
-        for act in ("begin-drill", f"renew-{own.names[0]}"):
+        for act in ("begin-drill", "begin-upload", f"renew-{own.names[0]}"):
             await expect(visitor.at(act)).to_have_count(0)
 
 
@@ -121,3 +123,67 @@ class TestDrill:
         await operator.at("drill-dialog-confirm").click()
         await expect(operator.at("drill-dialog").locator(".error:visible").first).to_be_visible()
         await expect(operator.at("drill-pace")).to_be_focused()
+
+
+class TestUploads:
+    @pytest.fixture
+    async def seller(self, harbour: Harbour, tmp_path: Path) -> AsyncIterator[Seller]:
+        """Keys may be uploaded here, and this one's certificates are trusted."""
+        made, trust, services = Seller(), tmp_path / "roots.pem", harbour.world.app.state.services
+        trust.write_text(made.root_pem)
+        before = services.settings
+        services.settings = before.model_copy(update={"shared_keys": True, "tls_trust_file": trust})
+        yield made
+        services.settings = before
+        async with harbour.world.db.begin() as session:
+            await session.execute(update(Certificate).values(awaits_id=None, shared_id=None))
+            await session.execute(delete(SharedCertificate))
+
+    async def test_one_is_uploaded_with_its_key_for_a_name_and_withdrawn(
+        self, harbour: Harbour, operator: Visitor, seller: Seller
+    ) -> None:
+        row = await certified(harbour.world)
+        name, bought = row.names[0], seller.sell(row.names[0])
+        await operator.open("/certificates")
+        await operator.at("begin-upload").click()
+        await operator.at("upload-certificate").fill(bought.chain_pem)
+        await operator.at("upload-key").fill(seller.sell(name).key_pem)
+        await operator.at("upload-domains").fill(f"{name}, nobody.example.nl")
+        await operator.at("upload-dialog-confirm").click()
+        await expect(operator.at("upload-dialog").locator(".error:visible").first).to_contain_text("certificate's key")
+        await expect(operator.at("upload-key")).to_be_focused()
+        await operator.at("upload-key").fill(bought.key_pem)
+        await operator.at("upload-dialog-confirm").click()
+        await expect(operator.at("upload-domains")).to_be_focused()
+        await operator.at("upload-domains").fill(name)
+        await operator.at("upload-default").check()
+        await operator.at("upload-dialog-confirm").click()
+        shown = operator.at(f"upload-{name}")
+        for text in ("CN=Seller", "Valid", "default of new sites", "on its way to 1"):
+            await expect(shown).to_contain_text(text)
+        assert f"certificate/{row.id}/renew" in harbour.world.temporal.started
+        await operator.at(f"withdraw-{name}").click()
+        await operator.at("withdraw-dialog-confirm").click()
+        await expect(shown).to_contain_text("Withdrawn")
+        await expect(operator.at(f"withdraw-{name}")).to_have_count(0)
+        assert bought.key_body not in await operator.page.content()
+
+    async def test_what_is_served_by_such_a_key_says_so(
+        self, harbour: Harbour, operator: Visitor, seller: Seller
+    ) -> None:
+        row = await certified(harbour.world)
+        bought = seller.sell(row.names[0])
+        body = {"certificate": bought.chain_pem, "privateKey": bought.key_pem}
+        answer = await harbour.world.client.post("/api/ssl/upload", json=body)
+        await change(harbour.world, row, shared_id=answer.json()["certificate"]["id"])
+        await operator.open("/certificates")
+        await expect(operator.at(f"certificate-{row.names[0]}")).to_contain_text("Shared key")
+        await expect(operator.at(f"upload-{row.names[0]}")).to_contain_text("serves 1")
+
+    async def test_where_keys_stay_on_their_servers_none_is_asked_for(
+        self, harbour: Harbour, operator: Visitor
+    ) -> None:
+        row = await certified(harbour.world)
+        await operator.open("/certificates")
+        await expect(operator.at(f"certificate-{row.names[0]}")).to_be_visible()
+        await expect(operator.at("begin-upload")).to_be_hidden()

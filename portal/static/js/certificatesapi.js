@@ -1,4 +1,4 @@
-// The public API's routes of certificates and of drills.
+// The public API's routes of certificates, of drills and of uploads.
 
 import { get, post, query } from "./api.js";
 
@@ -8,6 +8,12 @@ const at = (id, what) => `${SSL}/drills/${encodeURIComponent(id)}/${what}`;
 export const certificates = {
   list: (filters, signal) => get(`${SSL}/certificates${query(filters)}`, signal),
   renew: (domain, freshKey) => post(`${SSL}/renew/${encodeURIComponent(domain)}${query({ freshKey: freshKey ? "true" : "" })}`),
+};
+
+export const uploads = {
+  list: (signal) => get(`${SSL}/uploads${query({ limit: 100 })}`, signal),
+  bring: async (values) => (await post(`${SSL}/upload`, values)).certificate,
+  withdraw: async (id) => (await post(`${SSL}/uploads/${encodeURIComponent(id)}/withdraw`)).certificate,
 };
 
 export const drills = {

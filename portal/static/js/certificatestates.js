@@ -8,6 +8,7 @@ const STATE = {
   expired: entry("Expired", "bad", "cross"),
   revoked: entry("Revoked", "bad", "alert"),
   superseded: entry("Replaced", "idle", "stop"),
+  withdrawn: entry("Withdrawn", "idle", "stop"),
 };
 const DRILL = {
   running: entry("Running", "run", "spin", true),

@@ -1,4 +1,5 @@
-// Certificates by expiry, with what comes next for each; above them the drill that replaces many.
+// Certificates by expiry, with what comes next for each; above them the drill that replaces many, below them those that
+// were uploaded with their keys.
 
 import { button, chip, empty } from "../components/basics.js";
 import { ask } from "../components/dialog.js";
@@ -10,6 +11,7 @@ import { h } from "../dom.js";
 import { dateTime, now, words } from "../format.js";
 import { mayOperate } from "../session.js";
 import { drillBlock } from "./drill.js";
+import { uploadBlock } from "./uploads.js";
 
 const EVERY = 15; // seconds between looks
 const FILTERS = [
@@ -28,11 +30,12 @@ export function certificatesView({ query, signal }) {
     none: () => empty("key", "No certificates yet", h("p", {}, "Each site and each instance gets one when it is made.")),
   });
   const drill = mayOperate() ? drillBlock(signal) : null;
+  const uploaded = mayOperate() ? uploadBlock(signal) : null;
   return {
     title: "Certificates",
     element: h("div", { class: "stack" },
-      h("div", { class: "page-head" }, h("h1", { tabindex: "-1" }, "Certificates"), drill?.begin),
-      drill?.element, list.element),
+      h("div", { class: "page-head" }, h("h1", { tabindex: "-1" }, "Certificates"), drill && h("div", { class: "actions" }, uploaded.begin, drill.begin)),
+      drill?.element, list.element, uploaded?.element),
   };
 }
 
@@ -43,7 +46,7 @@ function table(found, again) {
     h("tbody", {}, found.map((one) => h("tr", { "data-row": one.id, testid: `certificate-${one.domain}` },
       h("td", { class: "message" }, h("b", { class: "break" }, one.domain), h("span", { class: "sub break" }, [...one.names.slice(1), one.issuer].join(" · "))),
       h("td", { class: "left" }, h("time", { datetime: one.valid_to, class: "nowrap" }, dateTime(one.valid_to)), h("span", { class: "sub" }, one.state === "superseded" ? "" : daysText(one.days_left))),
-      h("td", { class: "left" }, chip(certificateState(one))),
+      h("td", { class: "left" }, chip(certificateState(one)), one.shared_key && h("span", { class: "sub" }, "Shared key")),
       h("td", { class: "left message" }, nextOf(one)),
       operates && h("td", { class: "end" }, one.state !== "superseded" && button("Renew now", { kind: "small", testid: `renew-${one.domain}`, on: { click: () => askRenew(one, again).catch(failed) } }))))));
 }
