@@ -11,11 +11,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.models_certificates import Certificate, CertificateDrill
-from db.queries.certificate_view import SERVED
 from domain.drills import UNFINISHED, DrillState
 
-# One that was uploaded has no CA of ours; it is replaced where it is withdrawn.
-_ISSUED = SERVED & Certificate.renew_after.is_not(None) & Certificate.shared_id.is_(None)
+# What has a plan is served. One that was uploaded has no CA of ours; it is replaced where it is withdrawn.
+_ISSUED = Certificate.renew_after.is_not(None) & Certificate.shared_id.is_(None)
 
 
 class AnotherDrill(Exception):

@@ -98,6 +98,7 @@ async def test_each_certificate_is_counted_by_what_became_of_it(rows: Rows) -> N
     async with rows.db.begin() as session:
         row = await drills.get(session, drill.id, lock=True)
         assert row is not None
+        assert [each.id for each in await drills.next_of(session, row, 10)] == [waits]
         await drills.end(session, row, DrillState.STOPPED, NOW)
     ended = await rows.progress(drill)
     assert ended == drills.Progress(waiting=1, under_way=2, failing=0, replaced=1, gone=1)

@@ -529,8 +529,8 @@ MUTANTS = (
         (DRILLS, 'text("replace_after is null"),', ""),
     ),
     _mutant(
-        "a drill takes what is not served yet", "tests/db/test_drills.py",
-        (DRILLS, "_ISSUED = SERVED & ", "_ISSUED = "),
+        "a drill takes what is not served", "tests/db/test_drills.py",
+        (DRILLS, "_ISSUED = Certificate.renew_after.is_not(None) & ", "_ISSUED = "),
     ),
     _mutant(
         "a drill catches up with all of a gap", "tests/domain/test_drills.py",
