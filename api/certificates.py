@@ -23,6 +23,7 @@ from api.envelope import reply
 from api.errors import not_found
 from api.paging import pagination
 from api.schemas import Asked, printable
+from api.services import Services
 from api.starting import start_renewal
 from db.models_certificates import Certificate
 from db.queries import ca_ledger
@@ -80,11 +81,11 @@ async def domains(request: Request, principal: Member, held: Held, page: Page = 
 
 @router.get("/certificate/{domain}", responses={200: CERTIFICATE})
 async def certificate(request: Request, domain: str, principal: Member, held: Held) -> Response:
-    """With what its CA would still issue for these names, by our ledger of its limits."""
+    """With what the CA that renews it would still issue for these names, by our ledger of its limits."""
     now = datetime.now(UTC)
     async with held.db.begin() as session:
         row = await _served(session, domain, principal)
-        found = await _possible(session, row, now)
+        found = await _possible(session, held, row, now)
     shown = view.shown(row, now, staff=principal.role is not Role.USER)
     return reply(request, {"certificate": shown, "next_issuance": view.possible(found, now)})
 
@@ -159,6 +160,7 @@ async def _served(session: AsyncSession, domain: str, principal: Member) -> Cert
     return row
 
 
-async def _possible(session: AsyncSession, row: Certificate, now: datetime) -> Possible:
+async def _possible(session: AsyncSession, held: Services, row: Certificate, now: datetime) -> Possible:
     wanted = Wanted(ACCOUNT, row.names, [*map(registered_domain, row.names)], Renewal.NEW)
-    return await ca_ledger.possible(session, row.directory_url, wanted, now, limits_of(row.directory_url))
+    directory = held.settings.acme_directory_url  # whoever issued it, or nobody of ours where it was uploaded
+    return await ca_ledger.possible(session, directory, wanted, now, limits_of(directory))

@@ -10,7 +10,8 @@ import pytest
 from playwright.async_api import expect
 from sqlalchemy import delete, func, update
 
-from db.models_certificates import Certificate, CertificateDrill, SharedCertificate
+from db.models_certificates import CaBucket, Certificate, CertificateDrill, SharedCertificate
+from domain.ca_limits import set_key
 from domain.statuses import Role
 from tests.api.test_certificates import certified
 from tests.api.world import PASSWORD, World
@@ -75,6 +76,21 @@ class TestList:
         await expect(operator.at("renew-dialog")).to_have_count(0)
         _, call, _ = harbour.world.temporal.started[f"certificate/{row.id}/renew"]
         assert (call.forced, call.fresh_key) == (True, True)
+
+    async def test_before_a_renewal_it_is_told_when_the_ca_allows_another(
+        self, harbour: Harbour, operator: Visitor
+    ) -> None:
+        row, directory = await certified(harbour.world), harbour.world.settings.acme_directory_url
+        await operator.open("/certificates")
+        await operator.at(f"renew-{row.names[0]}").click()
+        await expect(operator.at("renew-possible")).to_contain_text("more for these names now")
+        await operator.page.keyboard.press("Escape")
+        bucket = {"directory_url": directory, "limit": "exact_set", "subject": set_key(row.names)}
+        async with harbour.world.db.begin() as session:
+            session.add(CaBucket(**bucket, full_at=datetime.now(UTC) + 7 * DAY))
+        await operator.at(f"renew-{row.names[0]}").click()
+        await expect(operator.at("renew-possible")).to_contain_text("is possible from")
+        await expect(operator.at("renew-possible")).to_contain_text("in 7 days")
 
     async def test_a_customer_sees_the_own_ones_and_no_drill(self, harbour: Harbour, visitor: Visitor) -> None:
         own, foreign = await certified(harbour.world), await certified(harbour.world)

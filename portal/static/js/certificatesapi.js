@@ -7,6 +7,7 @@ const at = (id, what) => `${SSL}/drills/${encodeURIComponent(id)}/${what}`;
 
 export const certificates = {
   list: (filters, signal) => get(`${SSL}/certificates${query(filters)}`, signal),
+  nextIssuance: async (domain) => (await get(`${SSL}/certificate/${encodeURIComponent(domain)}`)).next_issuance,
   renew: (domain, freshKey) => post(`${SSL}/renew/${encodeURIComponent(domain)}${query({ freshKey: freshKey ? "true" : "" })}`),
 };
 

@@ -57,17 +57,25 @@ function nextOf({ renewal, superseded_at: replaced }) {
   if (!renewal.action) return h("span", { class: "muted" }, renewal.why ? words(renewal.why) : "Nothing by itself");
   const late = Date.parse(renewal.at) < now();
   return [h("b", {}, actionText(renewal.action)), " ", h("time", { datetime: renewal.at, class: "nowrap" }, late ? "now" : dateTime(renewal.at)),
-    h("span", { class: "sub" }, renewal.why), renewal.failure && h("span", { class: "sub bad" }, renewal.failure.message)];
+    h("span", { class: "sub" }, renewal.why), renewal.failure && h("span", { class: "sub error-text" }, renewal.failure.message)];
 }
 
 async function askRenew(one, again) {
   const fresh = h("input", { type: "checkbox", name: "fresh", testid: "renew-fresh" });
+  const possible = await certificates.nextIssuance(one.domain);
   const yes = await ask({
     title: `Renew ${one.domain} now?`, symbol: "retry", tone: "run", yes: "Renew it", kind: "primary", testid: "renew-dialog",
-    body: [h("p", {}, "The old certificate is served until the new one is seen from outside."), h("label", { class: "check" }, fresh, h("span", {}, "With a new key, because the one in use may be known"))],
+    body: [h("p", {}, "The old certificate is served until the new one is seen from outside."),
+      h("p", { class: possible.now ? "small muted" : "small error-text", testid: "renew-possible" }, possibleText(possible)), h("label", { class: "check" }, fresh, h("span", {}, "With a new key, because the one in use may be known"))],
     act: () => certificates.renew(one.domain, fresh.checked),
   });
   if (!yes) return;
   said(`The renewal of ${one.domain} has begun.`);
   again();
+}
+
+// By our ledger of the CA's limits. A renewal of the same names inside its window is exempt from them.
+function possibleText({ now: open, at, left, why }) {
+  if (!open) return `A new certificate for these names is possible from ${dateTime(at)} on: ${why}. A renewal inside its window is exempt.`;
+  return left === null ? "Its CA limits nothing that we know of." : `Its CA would issue ${left} more for these names now.`;
 }
