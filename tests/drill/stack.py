@@ -19,7 +19,6 @@ from temporalio.service import RPCError
 from activities._context import Deps
 from bench import stack
 from db.keyring import KeyRing
-from db.queries import users
 from db.session import Database
 from domain.config import RunConfig
 from providers.acme.client import AcmeClient
@@ -28,6 +27,7 @@ from sandbox.lab import services as lab
 from sandbox.lab.paths import Lab
 from tests.clouds import FixedClouds
 from tests.killing import ROOT, Programs, answers, ended, make_zone
+from tests.operating import Operator
 from tests.postgres import free_port
 from tests.providers.dns.servers import running as serving
 from workers.schedules import CERTIFICATE_SWEEP
@@ -38,7 +38,6 @@ WORKERS = 2
 KILL_SECONDS = (10.0, 30.0)  # between two kills ...
 STEPS_BETWEEN = 5  # ... and so many certificates
 SWEEP_SECONDS = 10.0  # the schedule's own minute would only make a small drill longer
-OPERATOR, PASSWORD = "ada", "Drill-0123456789"
 
 
 @dataclass(kw_only=True)
@@ -65,14 +64,6 @@ class Stack(Programs):
                 await self.temporal.get_schedule_handle(CERTIFICATE_SWEEP).trigger()
             await asyncio.sleep(SWEEP_SECONDS)
 
-    async def sign_in(self) -> None:
-        async with self.db.begin() as session:
-            await users.ensure_user(session, OPERATOR, f"{OPERATOR}@example.com", PASSWORD)
-        answer = await self.http.post("/api/auth/login", json={"username": OPERATOR, "password": PASSWORD})
-        answer.raise_for_status()
-        body = answer.json()
-        self.http.headers["Authorization"] = f"Bearer {body.get('accessToken') or body['access_token']}"
-
 
 @contextlib.asynccontextmanager
 async def running() -> AsyncIterator[Stack]:
@@ -93,7 +84,7 @@ async def running() -> AsyncIterator[Stack]:
             "TEMPORAL_ADDRESS": client.service_client.config.target_host, "BASE_DOMAIN": BASE,
             "POWERDNS_API_URL": names.api_url, "POWERDNS_API_KEY": dns_key, "BCRYPT_ROUNDS": "4",
             "DNS_SERVERS": f'["127.0.0.1:{dns_port}"]', "ACME_DIRECTORY_URL": ca.directory_url,
-            "ACME_CA_FILE": str(ca.ca_file), "RATE_LIMIT_MAX_READS": "1000000",
+            "ACME_CA_FILE": str(ca.ca_file), "JWT_ACCESS_EXPIRY": "12h", "RATE_LIMIT_MAX_READS": "1000000",
         }  # fmt: skip
         db = Database(url, pool_min=1, pool_max=10)
         held.push_async_callback(db.close)
@@ -112,7 +103,7 @@ async def running() -> AsyncIterator[Stack]:
         api = await made.program("-m", "api", log="api.log")
         try:
             await answers(f"http://127.0.0.1:{port}/api/ready")
-            await made.sign_in()
+            await Operator(http).sign_in(db)
             yield made
         finally:
             await ended(*made.workers, api)

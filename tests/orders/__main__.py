@@ -63,7 +63,8 @@ async def drill(wanted: int, seed: int) -> list[str]:
     chance = random.Random(seed)
     async with running(wanted) as stack:
         began = time.monotonic()
-        killing = asyncio.create_task(stack.kill_workers(random.Random(seed + 1)))
+        others = [asyncio.create_task(stack.kill_workers(random.Random(seed + 1))),
+                  asyncio.create_task(stack.operator.retry_regularly())]  # fmt: skip
         turns = asyncio.Semaphore(AT_ONCE)
         async with Shop(stack.stripe.url, orders_url=f"{stack.api}/api/orders", internal_key=SecretStr(stack.key),
                         tries=20) as shop:  # fmt: skip
@@ -77,9 +78,10 @@ async def drill(wanted: int, seed: int) -> list[str]:
             paying = asyncio.gather(*(one(number) for number in numbers))
             await _all_live(stack, wanted, began)
             names = [name for name in await paying if name]
-        killing.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await killing
+        for task in others:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
         seconds = time.monotonic() - began
         await asyncio.sleep(8)  # the last copies of messages are still on their way
         wrong = await judge(stack, wanted, names)
@@ -87,7 +89,8 @@ async def drill(wanted: int, seed: int) -> list[str]:
             for log in ("api.log", "workers.log"):
                 print(f"-- {log}\n" + "\n".join((stack.folder / log).read_text().splitlines()[-15:])[-4000:])
         print(f"{wanted} payments, each told of {COPIES} times in random order, seed {seed}: {seconds:.0f} s, "
-              f"{wanted / seconds:.1f} a second, {stack.kills} workers killed")  # fmt: skip
+              f"{wanted / seconds:.1f} a second, {stack.kills} workers killed, "
+              f"{stack.operator.retried} times an operator said to try again")  # fmt: skip
         return wrong
 
 

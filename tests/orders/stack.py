@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 from sqlalchemy import text
 
 from bench import stack
@@ -25,6 +26,7 @@ from sandbox.lab.paths import Lab
 from sandbox.stripe.records import Endpoint
 from sandbox.stripe_server import StripeConfig, StripeServer
 from tests.killing import ROOT, Programs, answers, ended, make_zone
+from tests.operating import Operator
 from tests.postgres import free_port
 
 BASE = "slipway.test"
@@ -47,6 +49,7 @@ class Stack(Programs):
     tenant: str
     price: str
     amount: int
+    operator: Operator
 
     @property
     def ledger(self) -> Path:
@@ -91,22 +94,27 @@ async def running(orders: int) -> AsyncIterator[Stack]:
                 "POWERDNS_API_URL": names.api_url, "POWERDNS_API_KEY": dns_key,
                 "DNS_SERVERS": f'["127.0.0.1:{dns_port}"]', "MARKETING_WEBHOOK_SECRET": marketing,
                 "STRIPE_WEBHOOK_SECRET": f"whsec_{signing}", "STRIPE_API_KEY": "sk_test_drill",
-                "STRIPE_API_URL": stripe.url, "RATE_LIMIT_MAX_REQUESTS": "1000000", "RATE_LIMIT_MAX_READS": "1000000",
+                "BCRYPT_ROUNDS": "4", "JWT_ACCESS_EXPIRY": "12h", "STRIPE_API_URL": stripe.url,
+                "RATE_LIMIT_MAX_REQUESTS": "1000000", "RATE_LIMIT_MAX_READS": "1000000",
             }  # fmt: skip
             db = Database(url, pool_min=1, pool_max=5)
+            http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60)
             tenant, price, amount = await _stock(db, orders + 10)
             made = Stack(folder=folder, environment=environment,
                          worker=("-m", "tests.orders.worker", str(folder / LEDGER)), pause=KILL_SECONDS,
                          steps=STEPS_BETWEEN, db=db, stripe=stripe, api=f"http://127.0.0.1:{port}", key=marketing,
-                         dns_url=names.api_url, dns_key=dns_key, tenant=tenant, price=price, amount=amount)  # fmt: skip
+                         dns_url=names.api_url, dns_key=dns_key, tenant=tenant, price=price, amount=amount,
+                         operator=Operator(http))  # fmt: skip
             with (folder / "pdns.log").open("ab") as said:
                 pdns = await asyncio.create_subprocess_exec(*names.spec.argv, stdout=said, stderr=said)
             started = [pdns, await made.program("-m", "api", log="api.log")]
             try:
                 await make_zone(names.api_url, dns_key, BASE)
                 await answers(f"{made.api}/api/ready")
+                await made.operator.sign_in(db)
                 made.workers += [await made.start_worker() for _ in range(WORKERS)]
                 yield made
             finally:
                 await ended(*made.workers, *started)
+                await http.aclose()
                 await db.close()
