@@ -33,19 +33,22 @@ class SharedKeys:
         """
         if not self._deps.config.shared_keys:
             raise InvalidInput("shared keys are switched off (SHARED_KEYS)", field="certificate")
-        async with self._deps.db.begin() as session:
-            shared = await shared_certificates.get(session, uuid.UUID(shared_id))
-            old = await certificates.get(session, renews)
-            names, made = await certificates.served_names(session, old), await certificates.successor(session, old)
-        if shared is None or shared.withdrawn_at is not None:
-            raise InvalidInput("the uploaded certificate was withdrawn", field="certificate")
-        self._check(shared, names)
-        await self._lay(holder, shared)
-        await say(f"the uploaded certificate {shared.serial} and its key are beside the ones in use")
-        if made is not None and made.shared_id == shared.id:
-            return made
-        async with self._deps.db.begin() as session:
-            return _row(session, holder, shared, renews=old.id)
+        try:
+            async with self._deps.db.begin() as session:
+                shared = await shared_certificates.usable(session, uuid.UUID(shared_id))
+                old = await certificates.get(session, renews)
+                names = await certificates.served_names(session, old)
+            self._check(shared, names)
+            await self._lay(holder, shared)
+            await say(f"the uploaded certificate {shared.serial} and its key are beside the ones in use")
+            async with self._deps.db.begin() as session:
+                await shared_certificates.usable(session, shared.id)
+                made = await certificates.successor(session, old)
+                if made is None or made.shared_id != shared.id:
+                    made = _row(session, holder, shared, renews=old.id)
+                return made
+        except shared_certificates.Withdrawn:
+            raise InvalidInput("the uploaded certificate was withdrawn", field="certificate") from None
 
     async def default_for_site(self, say: Say, holder: Holder, names: Sequence[str]) -> CertificateIssued | None:
         """The house's default certificate for a new site, its key beside the site's own; None where there is none that
@@ -57,16 +60,26 @@ class SharedKeys:
             shared = await shared_certificates.default_for(session, names, now)
         if shared is None:
             return None
-        await self._lay(holder, shared)
-        async with self._deps.db.begin() as session:
-            made = await shared_certificates.in_place(session, shared.id, holder.id)
-            if made is None:
-                made = _row(session, holder, shared, renews=None)
-                await session.flush()
-                await certificates.supersede_others(session, made, now)
-                certificates.plan(made, now, rules_of(self._deps), polls=can_be_asked(self._deps, made))
+        try:
+            await self._lay(holder, shared)
+            async with self._deps.db.begin() as session:
+                await shared_certificates.usable(session, shared.id)
+                made = await self._placed(session, holder, shared, now)
+        except shared_certificates.Withdrawn:
+            return None  # at this very moment: then a CA is asked
         await say(f"the default certificate {made.serial} covers {', '.join(names)}; no CA is asked")
         return CertificateIssued(certificate_id=str(made.id), serial=made.serial, not_after=made.not_after)
+
+    async def _placed(
+        self, session: AsyncSession, holder: Holder, shared: SharedCertificate, now: datetime
+    ) -> Certificate:
+        made = await shared_certificates.in_place(session, shared.id, holder.id)
+        if made is None:
+            made = _row(session, holder, shared, renews=None)
+            await session.flush()
+            await certificates.supersede_others(session, made, now)
+            certificates.plan(made, now, rules_of(self._deps), polls=can_be_asked(self._deps, made))
+        return made
 
     async def _lay(self, holder: Holder, shared: SharedCertificate) -> None:
         key = shared_certificates.private_key(shared, self._deps.keys)

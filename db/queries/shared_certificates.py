@@ -78,6 +78,14 @@ async def get(session: AsyncSession, shared_id: uuid.UUID, *, lock: bool = False
     return await session.get(SharedCertificate, shared_id, with_for_update=lock)
 
 
+async def usable(session: AsyncSession, shared_id: uuid.UUID) -> SharedCertificate:
+    """Locked, so that it is not withdrawn before this transaction ends; Withdrawn where it was."""
+    row = await get(session, shared_id, lock=True)
+    if row is None or row.withdrawn_at is not None:
+        raise Withdrawn
+    return row
+
+
 def private_key(row: SharedCertificate, keys: KeyRing) -> str:
     """Withdrawn: there is none any more."""
     if row.ciphertext is None:
@@ -157,13 +165,17 @@ async def withdraw(session: AsyncSession, row: SharedCertificate, now: datetime)
     if row.withdrawn_at is not None:
         return []
     row.withdrawn_at, row.ciphertext, row.is_default = now, None, False
+    # What a run is bringing at this moment has no plan yet: its end makes one, by these facts.
+    await session.execute(
+        update(Certificate)
+        .where(Certificate.shared_id == row.id, Certificate.superseded_at.is_(None))
+        .values(replace_after=now, replace_key=True)
+    )
     found = await served_by(session, row.id)
     for place in found:
         if place.awaits_id == row.id:
             place.awaits_id = None
             place.replace_after = place.replace_after if place.drill_id is not None else None
-        if place.shared_id == row.id:
-            place.replace_after, place.replace_key = now, True
         _due(place, now, "the uploaded certificate was withdrawn")
     return [place for place in found if place.shared_id == row.id]
 

@@ -64,6 +64,11 @@ class Shop:
             shared_certificates.give(made, await session.get_one(Certificate, row.id), datetime.now(UTC))
         return made
 
+    async def withdraw(self, made: SharedCertificate) -> None:
+        async with self.deps.db.begin() as session:
+            row = await shared_certificates.usable(session, made.id)
+            await shared_certificates.withdraw(session, row, datetime.now(UTC))
+
     async def begin(self, row: Certificate) -> Renewal:
         renewal = await self.run(self.records.begin_renewal, RenewalCall(certificate_id=str(row.id)))
         assert renewal is not None
@@ -148,15 +153,25 @@ async def test_a_withdrawn_one_is_not_put_anywhere(shop: Shop) -> None:
     row = await shop.own()
     made = await shop.upload(shop.seller.sell(shop.up.fqdn), row)
     renewal, key = await shop.begin(row), shop.key()
-    async with shop.deps.db.begin() as session:
-        held = await shared_certificates.get(session, made.id, lock=True)
-        assert held is not None
-        await shared_certificates.withdraw(session, held, datetime.now(UTC))
+    await shop.withdraw(made)
     with pytest.raises(ApplicationError, match="withdrawn"):
         await shop.run(shop.shared.bring_shared_certificate, renewal)
     assert (shop.key(), shop.beside()) == (key, None)
     # Nothing else is due for the place, and it says so.
     assert await shop.run(shop.records.begin_renewal, RenewalCall(certificate_id=str(row.id))) is None
+
+
+async def test_one_that_is_withdrawn_while_it_is_brought_is_replaced_as_soon_as_it_is_served(shop: Shop) -> None:
+    row = await shop.own()
+    made = await shop.upload(shop.seller.sell(shop.up.fqdn), row)
+    renewal = await shop.begin(row)
+    tried = await shop.run(shop.shared.bring_shared_certificate, renewal)
+    await shop.withdraw(made)
+    end = RenewalEnd(renewal=renewal, at=datetime.now(UTC), successor_id=tried.successor_id)
+    await shop.run(shop.records.end_renewal, end)
+    follows = await shop.run(shop.records.begin_renewal, RenewalCall(certificate_id=tried.successor_id))
+    assert follows is not None
+    assert (follows.fresh_key, follows.shared_id) == (True, "")
 
 
 async def test_one_that_does_not_cover_what_is_served_by_now_is_refused_by_name(shop: Shop) -> None:
