@@ -17,7 +17,7 @@ from api.errors import ApiError, not_found
 from api.statusview import reveal_until
 from db.models import Deployment
 from db.queries import audit
-from db.secrets import row_of
+from db.secrets import context_of, row_of
 from domain.errors import ErrorCode
 from domain.statuses import Phase
 
@@ -49,7 +49,7 @@ async def credentials(request: Request, deployment_id: str, principal: Operator,
             secret.ciphertext = None
             refusal = _gone("The time to see the credentials has passed; reset the password in the application.")
         else:
-            password = held.keys.decrypt(secret.key_id, secret.ciphertext, context=f"secrets/{secret.id}").decode()
+            password = held.keys.decrypt(secret.key_id, secret.ciphertext, context=context_of(secret.id)).decode()
             shown = {"url": row.access_url, "email": row.admin_email, "password": password, "must_change": True}
             secret.ciphertext = None
             secret.revealed_at = func.now()

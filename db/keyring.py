@@ -1,6 +1,6 @@
 """Encryption of stored secrets: AES-256-GCM, a key ring with ids, each value bound to its row.
 
-Rotation: add a key in front, re-encrypt (`KeyRing.is_current` tells which rows are left), drop the old key.
+Rotation: add a key in front, restart, re-encrypt (`python -m deploy.rotate`, db/rotation.py), drop the old key.
 """
 
 from __future__ import annotations

@@ -19,6 +19,11 @@ class SecretMissing(LookupError):
     """No such secret, or it has been destroyed."""
 
 
+def context_of(secret_id: uuid.UUID) -> str:
+    """The place a value is bound to (db/keyring.py)."""
+    return f"secrets/{secret_id}"
+
+
 async def ensure(
     session: AsyncSession,
     keys: KeyRing,
@@ -34,7 +39,7 @@ async def ensure(
     if found is not None:
         return found
     row_id, value = new_id(), make()
-    key_id, blob = keys.encrypt(value.encode(), context=f"secrets/{row_id}")
+    key_id, blob = keys.encrypt(value.encode(), context=context_of(row_id))
     made = await session.execute(
         insert(Secret)
         .values(id=row_id, purpose=purpose, key_id=key_id, ciphertext=blob, deployment_id=deployment_id,
@@ -61,7 +66,7 @@ async def read(
     row = await row_of(session, purpose, deployment_id=deployment_id, vps_id=vps_id)
     if row is None or row.ciphertext is None:
         return None
-    return keys.decrypt(row.key_id, row.ciphertext, context=f"secrets/{row.id}").decode()
+    return keys.decrypt(row.key_id, row.ciphertext, context=context_of(row.id)).decode()
 
 
 async def row_of(

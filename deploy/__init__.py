@@ -1,1 +1,1 @@
-"""What a deployment needs beside the code: blueprints, image, collector configuration and the bootstrap of Temporal."""
+"""What a deployment needs beside the code: blueprints, image, collector configuration the bootstrap of Temporal, rotation of keys."""

@@ -18,7 +18,10 @@ from db.queries.certificate_view import SERVED
 from domain.certificates import covers
 from domain.renewal import Action
 
-_CONTEXT = "shared_certificates/{}"
+
+def context_of(shared_id: uuid.UUID) -> str:
+    """The place a key is bound to (db/keyring.py)."""
+    return f"shared_certificates/{shared_id}"
 
 
 class Withdrawn(Exception):
@@ -54,7 +57,7 @@ class Places:
 async def keep(session: AsyncSession, keys: KeyRing, brought: Brought, by: str) -> SharedCertificate:
     """Its row, locked. The same one where it was uploaded before; Withdrawn where that was withdrawn."""
     row_id = new_id()
-    key_id, ciphertext = keys.encrypt(brought.key_pem.encode(), context=_CONTEXT.format(row_id))
+    key_id, ciphertext = keys.encrypt(brought.key_pem.encode(), context=context_of(row_id))
     await session.execute(
         insert(SharedCertificate)
         .values(
@@ -90,7 +93,7 @@ def private_key(row: SharedCertificate, keys: KeyRing) -> str:
     """Withdrawn: there is none any more."""
     if row.ciphertext is None:
         raise Withdrawn
-    return keys.decrypt(row.key_id, row.ciphertext, context=_CONTEXT.format(row.id)).decode()
+    return keys.decrypt(row.key_id, row.ciphertext, context=context_of(row.id)).decode()
 
 
 async def is_shared(session: AsyncSession, key_sha256: str) -> bool:
