@@ -1,1 +1,1 @@
-"""What a deployment needs beside the code: blueprints, image, collector configuration the bootstrap of Temporal, rotation of keys."""
+"""What a deployment needs beside the code: blueprints, image, set-up of the collector and of Temporal, new keys."""
