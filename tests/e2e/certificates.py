@@ -31,6 +31,7 @@ from providers.hosts.challenges import WELL_KNOWN
 from providers.hosts.ssh import connect
 from tests.e2e import canaries
 from tests.e2e.shop import Shop
+from tests.providers.acme.bought import Seller
 from workers.schedules import CERTIFICATE_SWEEP
 
 PATIENCE = 240.0
@@ -58,15 +59,30 @@ class SiteCertificate:
 
     def awaited(self, before: dict[str, Any], *, sweep: bool = True) -> dict[str, Any]:
         """The successor once it is served, with its predecessor named at the CA. `sweep`: nobody asks for it."""
-        deadline = time.monotonic() + PATIENCE
-        while (now := self.shown())["id"] == before["id"]:
-            assert time.monotonic() < deadline, now
-            if sweep:
-                asyncio.run(self._sweep())
-            time.sleep(2)
+        now = self._changed(before, sweep=sweep)
         self.see(now)
         if int(before["serial"], 16).bit_length() % 8:  # Pebble 2.10 cannot find others (AGENTS.md)
             assert self.row(now)["replaces"] == self.row(before)["certificate_id"]
+        return now
+
+    def uploaded(self, seller: Seller) -> dict[str, Any]:
+        """One that was bought elsewhere, whose seller is trusted here: put in the place of what is served."""
+        bought = seller.sell(self.name, f"*.{self.name}")
+        with Path(self.stack.details["ca_file"]).open("a") as trusted:
+            trusted.write(seller.root_pem)
+        before = self.shown()
+        body = {"certificate": bought.chain_pem, "privateKey": bought.key_pem, "domains": [self.name]}
+        answer = self.stack.http.post("/api/ssl/upload", json=body)
+        assert answer.status_code == 201, answer.text
+        now = self._changed(before)
+        assert f"{bought.leaf.serial_number:x}" == now["serial"]
+        self.see(now)
+        return now | {"upload": answer.json()["certificate"]["id"]}
+
+    def withdrawn(self, uploaded: dict[str, Any]) -> dict[str, Any]:
+        self.stack.http.post(f"/api/ssl/uploads/{uploaded['upload']}/withdraw").raise_for_status()
+        now = self._changed(uploaded)
+        self.see(now)
         return now
 
     def see(self, shown: dict[str, Any]) -> None:
@@ -143,6 +159,15 @@ class SiteCertificate:
         }
 
     # ---- parts
+
+    def _changed(self, before: dict[str, Any], *, sweep: bool = False) -> dict[str, Any]:
+        deadline = time.monotonic() + PATIENCE
+        while (now := self.shown())["id"] == before["id"]:
+            assert time.monotonic() < deadline, now
+            if sweep:
+                asyncio.run(self._sweep())
+            time.sleep(2)
+        return now
 
     def _rows(self, query: str, *values: object) -> list[dict[str, Any]]:
         url = self.stack.details["database_url"].replace("+psycopg", "")

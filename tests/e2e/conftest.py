@@ -18,8 +18,8 @@ def emulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """The whole product with real Debian hosts."""
+    """The whole product with real Debian hosts, where certificates may be uploaded with their keys."""
     require("postgres")
     require("lab")
-    with running(tmp_path_factory.mktemp("machines") / "state", "machine") as stack:
+    with running(tmp_path_factory.mktemp("machines") / "state", "machine", SHARED_KEYS="true") as stack:
         yield stack

@@ -13,6 +13,7 @@ from tests.e2e import canaries
 from tests.e2e.certificates import SiteCertificate
 from tests.e2e.shop import Shop
 from tests.e2e.stack import Running
+from tests.providers.acme.bought import Seller
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -100,3 +101,22 @@ def test_a_sites_certificate_is_renewed_by_every_proof_and_replaced_when_revoked
     # No key that was ever on the server is on any channel of ours.
     assert len(site.keys) == 3
     canaries.absent(site.key_texts(), site.channels())
+
+
+def test_a_bought_certificate_takes_its_place_with_its_key_and_leaves_it_when_it_is_withdrawn(
+    shop: Shop, machines: Running, cafe: dict[str, Any]
+) -> None:
+    site = SiteCertificate(shop, "cafe.example")
+    own = site.shown()
+    with canaries.Processes() as seen:
+        bought = site.uploaded(Seller())
+        assert (bought["shared_key"], bought["renewal"]["action"]) == (True, "renew")
+        after = site.withdrawn(bought)
+    assert (after["shared_key"], after["names"]) == (False, ["cafe.example", "www.cafe.example"])
+    assert after["key_sha256"] not in (own["key_sha256"], bought["key_sha256"])
+    assert len(site.keys) == 2
+    canaries.absent(site.key_texts(), {
+        **site.channels(),
+        "process arguments": "\n".join(seen.arguments),
+        "process environments": "\n".join(seen.environments),
+    })  # fmt: skip
