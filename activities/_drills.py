@@ -10,8 +10,7 @@ from activities._cas import can_be_asked, rules_of
 from activities._context import Deps
 from db.models_certificates import CertificateDrill
 from db.queries import ca_ledger, certificates, drills
-from domain.ca_catalogue import ACCOUNT, limits_of
-from domain.ca_limits import Renewal, Wanted
+from domain.ca_catalogue import limits_of, order_for
 from domain.drills import DrillState, released
 
 
@@ -45,8 +44,8 @@ async def _held_up(deps: Deps, session: AsyncSession, drill: CertificateDrill, n
     directory = deps.acme.directory_url
     if drill.directory_url == directory:
         return False
-    wanted = Wanted(ACCOUNT, [], [], Renewal.NEW)
-    found = await ca_ledger.possible(session, directory, wanted, now, limits_of(directory))
+    # No names: the limits of the account alone.
+    found = await ca_ledger.possible(session, directory, order_for([]), now, limits_of(directory))
     drill.why = "" if found.by is None else found.why
     if found.by is not None:
         drill.next_at = max(drill.next_at, found.at)

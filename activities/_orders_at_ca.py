@@ -18,10 +18,9 @@ from activities._context import Deps
 from activities._proofs import solvers_for
 from activities._renewing import Holder
 from db.queries import ca_ledger, certificates
-from domain.ca_catalogue import ACCOUNT, limits_of
+from domain.ca_catalogue import limits_of, order_for
 from domain.ca_limits import CaLimit, Charge, Renewal, Wanted, charges_of, name_key, set_key, spent_by_order
 from domain.challenges import Challenge
-from domain.registered import registered_domain
 from providers.acme import csr as csrs
 from providers.acme.chains import Issued
 from providers.acme.client import AcmeClient
@@ -56,7 +55,7 @@ class OrderAtCa:
         """The certificate, or what `AcmeClient.issue` raises. IssuanceLimited also where our ledger says so: then
         nothing was sent, its message names the moment, and `retry_after` are the seconds until then."""
         order, deps = self._order, self._deps
-        wanted = Wanted(ACCOUNT, sorted(order.names), [*map(registered_domain, order.names)], order.kind)
+        wanted = order_for(order.names, order.kind)
         solver = await solvers_for(deps, order.challenge, order.holder, order.names)
         csr_pem, resume = await self._open()
         if not resume:
@@ -111,7 +110,9 @@ class OrderAtCa:
             if unseen:
                 # Which of the names it was stands in the CA's words only: all are counted, the careful side.
                 failed = [charge for charge in charges_of(wanted) if charge.limit is CaLimit.FAILED_VALIDATIONS]
-                failed = failed or [Charge(CaLimit.FAILED_VALIDATIONS, name_key(ACCOUNT, n)) for n in wanted.names]
+                failed = failed or [
+                    Charge(CaLimit.FAILED_VALIDATIONS, name_key(wanted.account, n)) for n in wanted.names
+                ]
                 await ca_ledger.take(session, directory, failed, now, self._limits)
             if isinstance(error, IssuanceLimited) and (charge := _refused(error, wanted)) is not None:
                 until = now + timedelta(seconds=error.retry_after or 0)

@@ -29,11 +29,10 @@ from db.models_certificates import Certificate
 from db.queries import ca_ledger
 from db.queries import certificate_view as rows
 from db.queries.certificate_view import CertificateFilter, CertificateState
-from domain.ca_catalogue import ACCOUNT, limits_of
-from domain.ca_limits import Possible, Renewal, Wanted
+from domain.ca_catalogue import limits_of, order_for
+from domain.ca_limits import Possible
 from domain.certificates import RenewalCall
 from domain.challenges import Challenge
-from domain.registered import registered_domain
 from domain.statuses import Role
 
 router = APIRouter(prefix="/api/ssl", tags=["certificates"])
@@ -161,6 +160,5 @@ async def _served(session: AsyncSession, domain: str, principal: Member) -> Cert
 
 
 async def _possible(session: AsyncSession, held: Services, row: Certificate, now: datetime) -> Possible:
-    wanted = Wanted(ACCOUNT, row.names, [*map(registered_domain, row.names)], Renewal.NEW)
     directory = held.settings.acme_directory_url  # whoever issued it, or nobody of ours where it was uploaded
-    return await ca_ledger.possible(session, directory, wanted, now, limits_of(directory))
+    return await ca_ledger.possible(session, directory, order_for(row.names), now, limits_of(directory))

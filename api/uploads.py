@@ -6,6 +6,7 @@ off unless SHARED_KEYS says otherwise, marked wherever it is shown, and encrypte
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ssl
 import warnings
@@ -62,7 +63,7 @@ async def upload(request: Request, asked: Upload, principal: Operator, held: Hel
     """
     now = datetime.now(UTC)
     # Before the audit line, which names the certificate by what it says itself.
-    pair = _read(asked, held, now)
+    pair = await asyncio.to_thread(_read, asked, held, now)  # the check of a long key takes its time
     target = ("shared_certificate", pair.serial)
     async with audited_change(held, request, principal, "certificate.upload", target, names=pair.names,
                               domains=asked.domains, default=asked.default) as session:  # fmt: skip
