@@ -8,8 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import delete, select, text, update
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import delete, select, update
 
 from api.people_examples import CREATE_REQUEST, USER
 from db.base import new_id
@@ -18,6 +17,7 @@ from db.models_mail import OutgoingMail
 from db.queries import mails, people
 from domain.statuses import Role
 from tests.api.world import PASSWORD, World
+from tests.locks import waiting
 
 WHERE = "/api/users"
 ENVELOPE = {"success", "timestamp", "statusCode", "request_id"}
@@ -33,17 +33,6 @@ async def alone(world: World) -> None:
 
 def body(**changes: Any) -> dict[str, Any]:
     return CREATE_REQUEST | {"email": f"{uuid.uuid4().hex}@example.com"} | changes
-
-
-async def waiting(session: AsyncSession, count: int) -> bool:
-    """Whether so many come to wait for an advisory lock of this database."""
-    held_up = text("select count(*) from pg_locks join pg_database d on d.oid = database "
-                   "where locktype = 'advisory' and not granted and d.datname = current_database()")  # fmt: skip
-    for _ in range(200):
-        if (await session.execute(held_up)).scalar_one() == count:
-            return True
-        await asyncio.sleep(0.05)
-    return False
 
 
 async def made(world: World, **changes: Any) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from domain import ids
 from domain.orders import OrderAsked
 from domain.provisioning import RunPolicy
 from domain.sales import JobType
+from tests.locks import waiting
 from tests.sales import Shop, a_payment, an_email, open_shop
 
 POLICY = RunPolicy()
@@ -127,6 +128,14 @@ class TestTheSamePaymentAgain:
 
 
 class TestAtOnce:
+    async def test_one_waits_while_its_payment_is_being_ordered_for(self, db: Database, shop: Shop) -> None:
+        asked = shop.asked()
+        async with db.begin() as session:
+            await orders.lock_payment(session, asked.payment_intent)
+            second = asyncio.create_task(placed(db, asked))
+            assert await waiting(session, 1)
+        assert (await second).created
+
     async def test_twenty_with_one_payment_make_one_order(self, db: Database, shop: Shop) -> None:
         asked = shop.asked(domain="once.nl")
         made = await asyncio.gather(*(placed(db, asked) for _ in range(20)))
