@@ -253,6 +253,36 @@ class TestServerDown:
         assert await client.publish(name, "A", ["192.0.2.10"], ttl=60, owner="d-1") is False
         await client.close()
 
+    @pytest.mark.parametrize("applied", [True, False], ids=["written", "not written"])
+    async def test_a_challenge_outlasts_a_server_that_says_500_for_a_while(
+        self, server: NameServer, dns: PowerDNS, applied: bool
+    ) -> None:
+        """As PowerDNS on SQLite does while somebody else writes; whether it wrote is seen by the next look."""
+        said: list[str] = []
+
+        class Busy(httpx.AsyncHTTPTransport):
+            async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+                if request.method != "PATCH" or len(said) == 3:
+                    return await super().handle_async_request(request)
+                said.append(request.method)
+                if applied and len(said) == 3:
+                    await (await super().handle_async_request(request)).aread()
+                return httpx.Response(500, text="Internal Server Error", request=request)
+
+        name = f"_acme-challenge.{fresh_name()}"
+        client = PowerDNS(server.api_url, server.api_key, transport=Busy(), pause=0.01)
+        await client.add_txt(name, "ours", ttl=60, owner="d-1")
+        await client.close()
+        found = await dns.read(name, "TXT")
+        assert (len(said), found.values if found else None) == (3, ("ours",))
+
+    async def test_a_server_that_says_500_for_good_is_transient(self) -> None:
+        client = PowerDNS("http://pdns.invalid/api/v1", "key", pause=0.01,
+                          transport=httpx.MockTransport(lambda request: httpx.Response(500)))  # fmt: skip
+        with pytest.raises(Transient, match="500"):
+            await client.add_txt("_acme-challenge.a.slipway.test", "ours", ttl=60, owner="d-1")
+        await client.close()
+
     async def test_another_writer_between_read_and_write_is_made_good(self, server: NameServer, dns: PowerDNS) -> None:
         """The other process replaces the whole set right after our REPLACE; our value must be back in the end."""
         name = f"_acme-challenge.{fresh_name()}"
