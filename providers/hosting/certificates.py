@@ -42,7 +42,7 @@ async def install_certificate(host: Host, account: Account, chain_pem: str, say:
         leaf = x509.load_pem_x509_certificate(chain_pem.encode())
     except ValueError as error:
         raise InvalidInput("the certificate is not readable", field="chain") from error
-    named = _names(leaf)
+    named = names_of(leaf)
     if missing := [name for name in account.domains if not covers(named, name)]:
         raise InvalidInput(f"the certificate is not for {', '.join(missing)}", field="chain")
     async with exclusive(host):
@@ -74,7 +74,8 @@ async def _restore(host: Host, account: Account, before: str | None) -> None:
         await host.put(account.chain_file, before, mode=0o600)
 
 
-def _names(leaf: x509.Certificate) -> list[str]:
+def names_of(leaf: x509.Certificate) -> list[str]:
+    """The host names that it is for, in lower case; none where it has no subject alternative names."""
     try:
         san = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:

@@ -70,7 +70,7 @@ class TestOneTry:
     async def test_an_uploaded_one_that_is_not_seen_is_tried_again_and_nothing_else(
         self, world: World, client: Client
     ) -> None:
-        row = await uploaded(world, "unseen")
+        row = await uploaded(world, "bought-unseen")
         world.fail("verify_renewal", "Unhealthy")
         assert await renew(client, row) == "ours"
         old = await kept(world, row.id)
