@@ -36,9 +36,10 @@ from api.upload_schemas import UPLOAD_REQUEST, UPLOADED, UPLOADS, WITHDRAWN, Upl
 from db.models_certificates import Certificate, SharedCertificate
 from db.queries import certificate_view, certificates
 from db.queries import shared_certificates as rows
+from domain.certificate_pairs import CertificatePair
 from domain.certificates import covers
 from domain.errors import ErrorCode
-from providers.acme.pairs import Pair, read_pair
+from providers.acme.pairs import read_pair
 from providers.errors import InvalidInput
 
 router = APIRouter(prefix="/api/ssl", tags=["certificates"])
@@ -68,7 +69,7 @@ async def upload(request: Request, asked: Upload, principal: Operator, held: Hel
     async with audited_change(held, request, principal, "certificate.upload", target, names=pair.names,
                               domains=asked.domains, default=asked.default) as session:  # fmt: skip
         try:
-            row = await rows.keep(session, held.keys, rows.Brought(**pair._asdict()), principal.username)
+            row = await rows.keep(session, held.keys, pair, principal.username)
         except rows.Withdrawn:
             raise ApiError(ErrorCode.CONFLICT, "This certificate was withdrawn; bring one for another key.",
                            field="certificate") from None  # fmt: skip
@@ -125,7 +126,7 @@ async def withdraw(request: Request, upload_id: str, principal: Operator, held: 
     return reply(request, {"certificate": shown}, background=starts)
 
 
-def _read(asked: Upload, held: Services, now: datetime) -> Pair:
+def _read(asked: Upload, held: Services, now: datetime) -> CertificatePair:
     try:
         trust_file = held.settings.tls_trust_file
         roots = _roots(str(trust_file) if trust_file else None)

@@ -15,6 +15,7 @@ from db.base import new_id
 from db.keyring import KeyRing
 from db.models_certificates import Certificate, SharedCertificate
 from db.queries.certificate_view import SERVED
+from domain.certificate_pairs import CertificatePair
 from domain.certificates import covers
 from domain.renewal import Action
 
@@ -29,24 +30,6 @@ class Withdrawn(Exception):
 
 
 @dataclass(frozen=True)
-class Brought:
-    """What an uploaded pair says; `key_pem` is the private key, unencrypted (PKCS #8)."""
-
-    names: list[str]
-    serial: str
-    issuer: str
-    not_before: datetime
-    not_after: datetime
-    chain_pem: str
-    key_sha256: str
-    key_type: str
-    key_pem: str
-
-    def __repr__(self) -> str:
-        return f"Brought(names={self.names!r}, serial={self.serial!r})"
-
-
-@dataclass(frozen=True)
 class Places:
     """In how many it is served, and in how many it is still to be put."""
 
@@ -54,7 +37,7 @@ class Places:
     waiting: int
 
 
-async def keep(session: AsyncSession, keys: KeyRing, brought: Brought, by: str) -> SharedCertificate:
+async def keep(session: AsyncSession, keys: KeyRing, brought: CertificatePair, by: str) -> SharedCertificate:
     """Its row, locked. The same one where it was uploaded before; Withdrawn where that was withdrawn."""
     row_id = new_id()
     key_id, ciphertext = keys.encrypt(brought.key_pem.encode(), context=context_of(row_id))

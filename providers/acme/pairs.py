@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -23,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
+from domain.certificate_pairs import CertificatePair
 from domain.hostnames import is_host_name
 from providers.acme.csr import key_sha256, key_type
 from providers.errors import InvalidInput
@@ -34,24 +34,7 @@ MOST_LINKS = 6
 _CURVES = (ec.SECP256R1, ec.SECP384R1)
 
 
-class Pair(NamedTuple):
-    """`chain_pem`: leaf first, without the root; `key_pem`: unencrypted PKCS #8. The rest as the leaf says."""
-
-    names: list[str]
-    serial: str
-    issuer: str
-    not_before: datetime
-    not_after: datetime
-    chain_pem: str
-    key_sha256: str
-    key_type: str
-    key_pem: str
-
-    def __repr__(self) -> str:
-        return f"Pair(names={self.names!r}, serial={self.serial!r})"
-
-
-def read_pair(chain_pem: str, key_pem: str, roots: Sequence[x509.Certificate], now: datetime) -> Pair:
+def read_pair(chain_pem: str, key_pem: str, roots: Sequence[x509.Certificate], now: datetime) -> CertificatePair:
     """InvalidInput with field `certificate` or `private_key`, and a sentence that says what to bring instead."""
     chain, key = _chain(chain_pem), _key(key_pem)
     leaf = chain[0]
@@ -61,7 +44,7 @@ def read_pair(chain_pem: str, key_pem: str, roots: Sequence[x509.Certificate], n
     _check_times(leaf, now)
     _check_use(leaf)
     _check_trust(chain, names, roots, now)
-    return Pair(
+    return CertificatePair(
         names=names,
         serial=f"{leaf.serial_number:x}",
         issuer=leaf.issuer.rfc4514_string(),

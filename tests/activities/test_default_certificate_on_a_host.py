@@ -74,8 +74,7 @@ class Site:
     async def bring(self, bought: Bought) -> SharedCertificate:
         pair = read_pair(bought.chain_pem, bought.key_pem, [self.seller.root], datetime.now(UTC))
         async with self.db.begin() as session:
-            brought = shared_certificates.Brought(**pair._asdict())
-            row = await shared_certificates.keep(session, self.keys, brought, "ada")
+            row = await shared_certificates.keep(session, self.keys, pair, "ada")
             await shared_certificates.make_default(session, row)
         return row
 

@@ -59,8 +59,7 @@ class Shop:
     async def upload(self, bought: Bought, row: Certificate) -> SharedCertificate:
         pair = read_pair(bought.chain_pem, bought.key_pem, [self.seller.root], datetime.now(UTC))
         async with self.deps.db.begin() as session:
-            brought = shared_certificates.Brought(**pair._asdict())
-            made = await shared_certificates.keep(session, self.deps.keys, brought, "ada")
+            made = await shared_certificates.keep(session, self.deps.keys, pair, "ada")
             shared_certificates.give(made, await session.get_one(Certificate, row.id), datetime.now(UTC))
         return made
 

@@ -20,9 +20,9 @@ from db.models import Secret
 from db.models_certificates import SharedCertificate
 from db.models_clouds import ServiceProvider
 from db.queries import providers, shared_certificates
-from db.queries.shared_certificates import Brought
 from db.rotation import rotate
 from db.session import Database
+from domain.certificate_pairs import CertificatePair
 
 OLD, NEW = KeyRing.generate("old"), KeyRing.generate("new")
 TABLES = (Secret, SharedCertificate, ServiceProvider)
@@ -42,7 +42,7 @@ async def stored(db: Database, ring: KeyRing, number: int) -> tuple[uuid.UUID, u
     """One of each kind; returns (owner of a secret, uploaded certificate, account)."""
     owner, account = new_id(), ServiceProvider(id=new_id(), name=f"a{number}", type="digitalocean", configuration={})
     providers.encrypt(ring, account, f"token-{number}")
-    brought = Brought(names=["a.test"], serial=str(number), issuer="CA", not_before=NOW,
+    brought = CertificatePair(names=["a.test"], serial=str(number), issuer="CA", not_before=NOW,
                       not_after=NOW + timedelta(days=90), chain_pem="", key_sha256="", key_type="ec",
                       key_pem=f"key-{number}")  # fmt: skip
     async with db.begin() as session:

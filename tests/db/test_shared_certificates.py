@@ -16,8 +16,8 @@ from db.keyring import KeyRing
 from db.models_certificates import Certificate, CertificateDrill, SharedCertificate
 from db.queries import certificates, drills
 from db.queries import shared_certificates as shared
-from db.queries.shared_certificates import Brought
 from db.session import Database
+from domain.certificate_pairs import CertificatePair
 from tests.db.conftest import MakeDeployment
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
@@ -25,18 +25,19 @@ DAY = timedelta(days=1)
 KEY = "-----BEGIN PRIVATE KEY-----\na very private line\n-----END PRIVATE KEY-----\n"
 
 
-def brought(*names: str) -> Brought:
+def brought(*names: str) -> CertificatePair:
     serial = uuid.uuid4().hex
-    return Brought(names=list(names or ("*.shop.test",)), serial=serial, issuer="CN=Seller", not_before=NOW - DAY,
-                   not_after=NOW + 199 * DAY, chain_pem="chain", key_sha256=serial, key_type="ec-secp256r1",
-                   key_pem=KEY)  # fmt: skip
+    return CertificatePair(
+        names=list(names or ("*.shop.test",)), serial=serial, issuer="CN=Seller", not_before=NOW - DAY,
+        not_after=NOW + 199 * DAY, chain_pem="chain", key_sha256=serial, key_type="ec-secp256r1", key_pem=KEY,
+    )  # fmt: skip
 
 
 class Rows:
     def __init__(self, db: Database, keys: KeyRing, owner: uuid.UUID) -> None:
         self.db, self.keys, self.owner = db, keys, owner
 
-    async def keep(self, pair: Brought, *, default: bool = False) -> SharedCertificate:
+    async def keep(self, pair: CertificatePair, *, default: bool = False) -> SharedCertificate:
         async with self.db.begin() as session:
             row = await shared.keep(session, self.keys, pair, "ada")
             if default:

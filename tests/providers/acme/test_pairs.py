@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from domain.certificate_pairs import CertificatePair
 from providers.acme.csr import key_sha256
-from providers.acme.pairs import Pair, read_pair
+from providers.acme.pairs import read_pair
 from providers.errors import InvalidInput
 from tests.providers.acme.bought import Bought, Seller, key_pem, pem
 
@@ -26,7 +27,7 @@ def seller() -> Seller:
     return Seller()
 
 
-def read(seller: Seller, bought: Bought, *, chain: str | None = None, key: str | None = None) -> Pair:
+def read(seller: Seller, bought: Bought, *, chain: str | None = None, key: str | None = None) -> CertificatePair:
     return read_pair(bought.chain_pem if chain is None else chain, bought.key_pem if key is None else key,
                      [seller.root], datetime.now(UTC))  # fmt: skip
 
