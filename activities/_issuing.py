@@ -17,7 +17,7 @@ from activities._proofs import challenge_for
 from activities._renewing import Holder
 from db.base import new_id
 from db.models_certificates import Certificate
-from db.queries import certificates
+from db.queries import certificates, shared_certificates
 from domain.ca_limits import Renewal
 from domain.certificates import HolderKind
 from domain.provisioning import CertificateIssued
@@ -25,7 +25,7 @@ from domain.renewal import Action
 from providers.acme import csr as csrs
 from providers.acme.ari import certificate_id, leaf_of
 from providers.acme.chains import Issued
-from providers.errors import Transient
+from providers.errors import InvalidInput, Transient
 from providers.hosts.packages import Say
 
 STORE_TRIES = 10
@@ -46,6 +46,9 @@ class Issuing:
         """
         request = csrs.facts(csr_pem)
         csrs.require_exactly(request, sorted(names))
+        async with self._deps.db.begin() as session:
+            if await shared_certificates.is_shared(session, request.key_sha256):
+                raise InvalidInput("the CSR is for a key that was uploaded, which others know", field="csr_pem")
         stored = await self._stored(holder, request)
         if stored is not None:
             await say(f"certificate {stored.serial} for this key is already present")

@@ -21,16 +21,18 @@ from activities.windows import WindowActivities
 from db.keyring import KeyRing
 from db.models import Deployment
 from db.models_certificates import CaBucket, Certificate, CertificateOrder
-from db.queries import certificates
+from db.queries import certificates, shared_certificates
 from db.session import Database
 from domain import ca_catalogue
 from domain.ca_limits import LETS_ENCRYPT, Bucket, CaLimit
+from domain.certificate_pairs import CertificatePair
 from domain.certificates import HolderKind, Renewal, RenewalCall, RenewalCsr, RenewalEnd, Tried
 from domain.errors import Trouble
 from domain.renewal import Action
 from domain.renewal_retries import FailureKind
 from providers.acme.authorities import Authorities, Authority, Role
 from providers.acme.client import AcmeClient
+from providers.acme.csr import facts
 from providers.dns.powerdns import PowerDNS
 from tests.activities.edge import Edge
 from tests.providers.acme.lists import listing_ca, serial_of
@@ -108,6 +110,16 @@ class TestAtTheCa:
         assert made.replaces == row.certificate_id != ""
         assert (made.renews_id, made.renew_after, made.key_sha256) == (row.id, None, row.key_sha256)
         assert (await shop.kept(row)).superseded_at is None
+
+    async def test_nothing_is_issued_at_first_for_a_key_that_was_uploaded(self, shop: Shop) -> None:
+        await shop.open()
+        csr, now = make_csr(shop.name), datetime.now(UTC)
+        pair = CertificatePair(names=[shop.name], serial="1", issuer="CN=Seller", not_before=now, not_after=now + DAY,
+                               chain_pem="", key_sha256=facts(csr).key_sha256, key_type="", key_pem="k")  # fmt: skip
+        async with shop.db.begin() as session:
+            await shared_certificates.keep(session, shop.deps.keys, pair, "ada")
+        with pytest.raises(ApplicationError, match="was uploaded"):
+            await shop.run(shop.certificates.issue_certificate, shop.request(csr))
 
     async def test_one_that_was_issued_and_not_served_yet_is_used_and_costs_no_order(self, shop: Shop) -> None:
         row = await shop.served()
